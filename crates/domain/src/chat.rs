@@ -1,0 +1,134 @@
+//! Chat sessions and their messages.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::id::{CharacterId, GenerationId, MessageId, SessionId, UserId};
+
+/// Whose voice a message has for the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChatRole {
+    User,
+    Assistant,
+    System,
+    Tool,
+}
+
+impl ChatRole {
+    /// As stored.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::User => 0,
+            Self::Assistant => 1,
+            Self::System => 2,
+            Self::Tool => 3,
+        }
+    }
+    #[must_use]
+    pub const fn from_code(code: i16) -> Self {
+        match code {
+            0 => Self::User,
+            1 => Self::Assistant,
+            3 => Self::Tool,
+            _ => Self::System,
+        }
+    }
+}
+
+/// A chat session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatSession {
+    pub id: SessionId,
+    pub owner: UserId,
+    pub title: String,
+    /// In the order they were added; never empty when made, though characters may be deleted later.
+    pub characters: Vec<CharacterId>,
+    /// The name of a configured model.
+    pub model: String,
+    pub is_archived: bool,
+    pub message_count: i32,
+    pub total_tokens: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub last_message_at: Option<Timestamp>,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    User(UserId),
+    Character(CharacterId),
+}
+
+/// One of the alternative contents of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Swipe {
+    pub content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    pub tokens: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub created_at: Timestamp,
+    /// The generation that writes, or wrote, this swipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<GenerationId>,
+}
+
+/// The document of a message: what is in it, as against where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageBody {
+    /// Grows by one with each change.
+    pub version: i32,
+    /// Never empty.
+    pub swipes: Vec<Swipe>,
+    /// Index into `swipes`.
+    pub active: usize,
+    pub is_edited: bool,
+    pub annotations: Value,
+    pub updated_at: Timestamp,
+}
+
+impl MessageBody {
+    #[must_use]
+    pub fn of(swipe: Swipe) -> Self {
+        let updated_at = swipe.created_at;
+        Self { version: 1, swipes: vec![swipe], active: 0, is_edited: false, annotations: Value::Object(serde_json::Map::new()), updated_at }
+    }
+    /// The swipe that is shown.
+    #[must_use]
+    pub fn active_swipe(&self) -> &Swipe {
+        self.swipes.get(self.active).or_else(|| self.swipes.last()).expect("a message has at least one swipe")
+    }
+    #[must_use]
+    pub fn swipe_of(&self, generation: GenerationId) -> Option<usize> {
+        self.swipes.iter().position(|swipe| swipe.generation == Some(generation))
+    }
+}
+
+/// Where a message stands: the relational row that makes its document real.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageRow {
+    pub id: MessageId,
+    pub session: SessionId,
+    /// Ascending within the session; gaps are possible.
+    pub sequence: i32,
+    pub role: ChatRole,
+    /// `None` for system messages and for authors that are gone.
+    pub author: Option<Author>,
+    /// The newest generation that wrote into this message.
+    pub generation: Option<GenerationId>,
+    /// Hidden messages are kept and shown, but not sent to the model.
+    pub is_hidden: bool,
+    pub created_at: Timestamp,
+}
+
+/// A message: its row and its document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub row: MessageRow,
+    pub body: MessageBody,
+}

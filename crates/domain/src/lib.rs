@@ -1,0 +1,23 @@
+//! The vocabulary of the house: ids, domain types, errors, actors and permissions, time.
+//!
+//! Everything above speaks in these types. This crate does no I/O and knows no transport, no
+//! database and no GraphQL; what it validates stays valid, because the constructors are the only way in.
+
+pub mod account;
+pub mod actor;
+pub mod character;
+pub mod chat;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod generation;
+pub mod id;
+pub mod limits;
+pub mod model;
+pub mod page;
+
+pub use actor::{Actor, Permission, Role};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{Code, Error, FieldError, Problems, Result};
+pub use id::{CharacterId, GenerationId, MessageId, RefreshFamilyId, SessionId, UserId};
+pub use limits::Limits;
