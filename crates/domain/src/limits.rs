@@ -41,6 +41,8 @@ pub struct Limits {
     pub operations: usize,
     /// Depth of JSON in variables and extensions.
     pub json_depth: usize,
+    /// Memory for parsed documents that are kept, by text and as much again by hash.
+    pub document_cache_bytes: usize,
     /// Errors reported for one operation; the rest is cut.
     pub reported_errors: usize,
 
@@ -53,6 +55,8 @@ pub struct Limits {
     pub upload_bytes: usize,
     /// Files of one multipart request.
     pub upload_files: usize,
+    /// Memory for files that are being uploaded, all requests together.
+    pub upload_memory_bytes: usize,
     /// Connections at once, all together.
     pub connections: usize,
     /// Connections at once from one address.
@@ -61,6 +65,8 @@ pub struct Limits {
     pub header_timeout_ms: u64,
     /// Milliseconds a client may take for the body of a request.
     pub body_timeout_ms: u64,
+    /// Milliseconds a client may take nothing of what it is sent, over HTTP or a socket.
+    pub write_stall_ms: u64,
     /// Milliseconds a query may take.
     pub query_timeout_ms: u64,
     /// Milliseconds a mutation may take.
@@ -77,11 +83,13 @@ pub struct Limits {
     pub socket_operations: usize,
     /// One message from a client.
     pub socket_message_bytes: usize,
+    /// The id a client gives an operation.
+    pub socket_id_bytes: usize,
     /// Messages a second from one client, on average; bursts of ten times as many pass.
     pub socket_messages_per_second: u32,
     /// Milliseconds between the server's pings.
     pub socket_ping_ms: u64,
-    /// Milliseconds a ping may stay unanswered, and a single write may stall.
+    /// Milliseconds a ping may stay unanswered.
     pub socket_pong_ms: u64,
     /// Bytes waiting to be sent on one socket; beyond, deltas are merged and subscriptions wait.
     pub socket_queue_bytes: usize,
@@ -89,8 +97,10 @@ pub struct Limits {
     pub sockets_per_user: usize,
 
     // Accounts (per address and per account)
-    /// Sign-in attempts in ten minutes.
-    pub logins_per_10_minutes: u32,
+    /// Sign-in attempts in ten minutes for one account from one address.
+    pub logins_per_account: u32,
+    /// Sign-in attempts in ten minutes from one address.
+    pub logins_per_address: u32,
     /// Registrations in an hour from one address.
     pub registrations_per_hour: u32,
     /// Passwords being hashed at once.
@@ -171,15 +181,18 @@ impl Default for Limits {
             complexity: 50_000,
             operations: 10,
             json_depth: 32,
+            document_cache_bytes: 32 * 1024 * 1024,
             reported_errors: 5,
             body_bytes: 1024 * 1024,
             query_string_bytes: 16 * 1024,
             upload_bytes: 20 * 1024 * 1024,
             upload_files: 4,
+            upload_memory_bytes: 256 * 1024 * 1024,
             connections: 16_384,
             connections_per_address: 16_384,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
+            write_stall_ms: 10_000,
             query_timeout_ms: 10_000,
             mutation_timeout_ms: 30_000,
             requests_per_connection: 100_000,
@@ -187,13 +200,15 @@ impl Default for Limits {
             socket_init_ms: 10_000,
             socket_operations: 64,
             socket_message_bytes: 64 * 1024,
+            socket_id_bytes: 256,
             socket_messages_per_second: 50,
             socket_ping_ms: 25_000,
             socket_pong_ms: 10_000,
             socket_queue_bytes: 256 * 1024,
             sockets_per_user: 64,
-            logins_per_10_minutes: 20,
-            registrations_per_hour: 30,
+            logins_per_account: 20,
+            logins_per_address: 200,
+            registrations_per_hour: 200,
             password_hashers: 2,
             password_chars: 256,
             display_name_chars: 60,

@@ -1,0 +1,68 @@
+//! A document that may be executed: read within the limits, parsed once, shared by all who send it.
+
+use async_graphql::Pos;
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::{self, Positioned, parse_query};
+use tavern_domain::Limits;
+
+use crate::error::{ErrorCode, RequestError};
+use crate::guard;
+
+/// A parsed document that has passed the guard.
+#[derive(Debug)]
+pub struct Document {
+    pub ast: ExecutableDocument,
+    /// Bytes of its text.
+    pub size: usize,
+}
+
+impl Document {
+    /// # Errors
+    /// GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, or QUERY_TOO_COMPLEX naming the limit.
+    pub fn parse(text: &str, limits: &Limits) -> Result<Self, RequestError> {
+        guard::scan(text, limits)?;
+        let mut ast = parse_query(text).map_err(syntax_error)?;
+        guard::check(&ast, limits)?;
+        guard::hoist_subscription_roots(&mut ast)?;
+        Ok(Self { ast, size: text.len() })
+    }
+
+    /// The operation a request means: the named one, or the only one.
+    ///
+    /// # Errors
+    /// OPERATION_RESOLUTION_FAILURE if there is none of that name, or no name where one is needed.
+    pub fn operation(&self, name: Option<&str>) -> Result<&Positioned<OperationDefinition>, RequestError> {
+        let fail = |message: String| Err(RequestError::document(ErrorCode::OperationResolution, message));
+        match (&self.ast.operations, name) {
+            (DocumentOperations::Single(operation), None) => Ok(operation),
+            (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => Ok(&operations[name]),
+            (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
+                Some(only) if operations.len() == 1 => Ok(only),
+                _ => fail(format!("The document has {} operations: `operationName` must say which.", operations.len())),
+            },
+            (_, Some(name)) => fail(format!("The document has no operation named `{}`.", shorten(name))),
+        }
+    }
+}
+
+/// As much of a client's text as an error message repeats.
+fn shorten(text: &str) -> &str {
+    &text[..text.floor_char_boundary(64)]
+}
+
+fn syntax_error(error: parser::Error) -> RequestError {
+    let code = match &error {
+        parser::Error::Syntax { .. } | parser::Error::MissingOperation | parser::Error::RecursionLimitExceeded => ErrorCode::ParseFailed,
+        _ => ErrorCode::ValidationFailed,
+    };
+    let locations: Vec<Pos> = error.positions().collect();
+    let message = match &error {
+        // The parser draws a picture of several lines; its last line says what was expected.
+        parser::Error::Syntax { message, start, .. } => {
+            let reason = message.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
+            format!("Syntax error at line {}, column {}: {reason}.", start.line, start.column)
+        }
+        other => format!("Invalid document: {other}."),
+    };
+    RequestError { locations, ..RequestError::document(code, message) }
+}
