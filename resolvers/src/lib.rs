@@ -1,1 +1,45 @@
+//! The API's behaviour: roots, relations and loaders. A resolver translates and stays short; services decide.
 
+pub mod account;
+pub mod character;
+pub mod chat;
+mod context;
+pub mod generation;
+mod loaders;
+pub mod message;
+pub mod model;
+pub mod node;
+pub mod session_event;
+
+use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
+
+pub use context::RequestContext;
+
+/// The root of queries.
+#[derive(MergedObject, Default)]
+pub struct Query(node::NodeQuery, account::AccountQuery, character::CharacterQuery, chat::ChatQuery, generation::GenerationQuery, model::ModelQuery);
+
+/// The root of mutations.
+#[derive(MergedObject, Default)]
+pub struct Mutation(account::AccountMutation, character::CharacterMutation, chat::ChatMutation, message::MessageMutation, generation::GenerationMutation);
+
+/// The root of subscriptions.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(generation::GenerationSubscription, session_event::SessionSubscription);
+
+/// The executable schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema before limits are put on it. It has no extensions: a single one would put a boxed
+/// future around every field of every list.
+#[must_use]
+pub fn schema() -> SchemaBuilder<Query, Mutation, Subscription> {
+    async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions()
+}
+
+/// The schema's text, sorted, so that a difference is a change of the API.
+#[must_use]
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    format!("{}\n", schema().finish().sdl_with_options(options).trim())
+}

@@ -1,1 +1,16 @@
+//! The API's shape: fields of types, inputs, enums, scalars and errors. No behaviour, no I/O.
+//!
+//! A type without relations is here as a whole. Of a type with relations, the plain fields are here
+//! as `…Fields`; `resolvers` flattens them into the type and adds what needs a service.
 
+pub mod account;
+pub mod character;
+pub mod chat;
+pub mod connection;
+pub mod error;
+pub mod generation;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod model;
+pub mod scalar;

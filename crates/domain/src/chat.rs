@@ -76,6 +76,19 @@ pub struct Swipe {
     /// The generation that writes, or wrote, this swipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<GenerationId>,
+    /// Bytes of `content` that were there before `generation` began: what it writes comes behind them.
+    #[serde(default)]
+    pub kept: usize,
+}
+
+impl Swipe {
+    /// Puts what its generation wrote in its place, once or again.
+    pub fn write(&mut self, text: &str) {
+        if !text.is_empty() && self.content.is_char_boundary(self.kept) {
+            self.content.truncate(self.kept);
+            self.content.push_str(text);
+        }
+    }
 }
 
 /// The document of a message: what is in it, as against where it stands.

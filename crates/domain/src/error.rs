@@ -51,13 +51,6 @@ impl Code {
             Self::Internal => "INTERNAL_SERVER_ERROR",
         }
     }
-
-    /// Whether the person who sent the input can put it right: such outcomes are data
-    /// (`userErrors`), all others are errors of the operation.
-    #[must_use]
-    pub const fn is_user_fixable(self) -> bool {
-        matches!(self, Self::BadUserInput | Self::Conflict | Self::QuotaExceeded | Self::InsufficientCredits)
-    }
 }
 
 /// What is wrong with one field of an input.

@@ -81,6 +81,8 @@ macro_rules! id {
 
 id!(/// An account.
     UserId, "usr_");
+id!(/// An account as its owner sees it; the same UUID as the account's [`UserId`], under a name of its own.
+    ViewerId, "vwr_");
 id!(/// A character.
     CharacterId, "chr_");
 id!(/// A chat session.

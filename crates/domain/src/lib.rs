@@ -19,5 +19,5 @@ pub mod page;
 pub use actor::{Actor, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Code, Error, FieldError, Problems, Result};
-pub use id::{CharacterId, GenerationId, MessageId, RefreshFamilyId, SessionId, UserId};
+pub use id::{CharacterId, GenerationId, MessageId, RefreshFamilyId, SessionId, UserId, ViewerId};
 pub use limits::Limits;

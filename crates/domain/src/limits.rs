@@ -129,6 +129,8 @@ pub struct Limits {
     pub search_query_bytes: usize,
     /// A card's JSON, once unpacked.
     pub card_json_bytes: usize,
+    /// Levels of lists and objects in a card's JSON.
+    pub card_json_depth: usize,
     /// Pixels of an avatar that is to be scaled.
     pub avatar_pixels: u64,
 
@@ -221,6 +223,7 @@ impl Default for Limits {
             characters_per_user: 10_000,
             search_query_bytes: 256,
             card_json_bytes: 10 * 1024 * 1024,
+            card_json_depth: 64,
             avatar_pixels: 40_000_000,
             characters_per_session: 20,
             sessions_per_user: 10_000,

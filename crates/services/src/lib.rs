@@ -1,1 +1,95 @@
+//! The use cases. Each takes the [`Actor`](tavern_domain::Actor) first and decides access itself.
+//!
+//! One struct a domain, all cheap to clone; [`Services::open`] builds them in the order of their
+//! dependencies and starts what runs in the background.
 
+pub mod account;
+pub mod avatar;
+pub mod character;
+pub mod chat;
+pub mod files;
+mod gather;
+pub mod generation;
+pub mod live;
+pub mod message;
+pub mod password;
+mod reaper;
+mod runtime;
+pub mod throttle;
+pub mod token;
+pub mod turn;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tavern_domain::{Clock, Limits, Result};
+use tavern_models::Router;
+use tavern_storage::Store;
+
+pub use account::Accounts;
+pub use character::Characters;
+pub use chat::Chats;
+
+/// What the use cases share.
+pub(crate) struct Shared {
+    pub store: Store,
+    pub limits: Limits,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What [`Services::open`] needs.
+pub struct Parts {
+    pub store: Store,
+    pub limits: Limits,
+    pub clock: Arc<dyn Clock>,
+    pub models: Router,
+    /// Where signing keys are kept.
+    pub keys: PathBuf,
+}
+
+/// All use cases.
+#[derive(Clone)]
+pub struct Services {
+    pub accounts: Accounts,
+    pub characters: Characters,
+    pub chats: Chats,
+    shared: Arc<Shared>,
+}
+
+impl Services {
+    /// Builds the use cases and starts the lease keeper, the reaper and housekeeping.
+    ///
+    /// # Errors
+    /// If the keys cannot be read or made, or the store does not answer.
+    pub async fn open(parts: Parts) -> Result<Self> {
+        let shared = Arc::new(Shared { store: parts.store, limits: parts.limits, clock: parts.clock });
+        let accounts = Accounts::open(Arc::clone(&shared), &parts.keys).await?;
+        let characters = Characters::new(Arc::clone(&shared));
+        let chats = Chats::start(Arc::clone(&shared), accounts.clone(), characters.clone(), parts.models);
+        Ok(Self { accounts, characters, chats, shared })
+    }
+
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    #[must_use]
+    pub fn now(&self) -> tavern_domain::Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Whether the stores answer.
+    ///
+    /// # Errors
+    /// UNAVAILABLE, or whatever the store says.
+    pub async fn ready(&self) -> Result<()> {
+        self.shared.store.ping().await
+    }
+
+    /// Ends what runs in the background: replies under way are interrupted and kept. Then closes the store.
+    pub async fn close(&self) {
+        self.chats.shut_down().await;
+        self.shared.store.close().await;
+    }
+}

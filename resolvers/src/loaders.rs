@@ -1,0 +1,64 @@
+//! Batched reads of relations.
+//!
+//! Nothing is cached: a loader lives as long as its operation, which for a subscription may be hours.
+//! A batch is what the fields of one moment ask for; it is gathered by yielding, not by waiting.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::runtime::{Timer, TokioSpawner};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tavern_domain::account::User;
+use tavern_domain::character::Character;
+use tavern_domain::chat::{ChatSession, Message};
+use tavern_domain::generation::Generation;
+use tavern_domain::{Actor, CharacterId, Error, GenerationId, MessageId, SessionId, UserId};
+use tavern_services::Services;
+
+/// Reads what the caller may see.
+pub(crate) struct Loaders {
+    services: Services,
+    actor: Actor,
+}
+
+/// Lets the other fields of the moment come to their loads; sleeping would cost a millisecond a level.
+struct Yield;
+
+impl Timer for Yield {
+    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
+        tokio::task::yield_now().boxed()
+    }
+}
+
+pub(crate) fn new(services: Services, actor: Actor) -> DataLoader<Loaders> {
+    DataLoader::new(Loaders { services, actor }, TokioSpawner::current(), Yield).max_batch_size(100)
+}
+
+macro_rules! loader {
+    ($id:ty, $value:ty, |$loaders:ident, $ids:ident| $load:expr, |$item:ident| $key:expr) => {
+        impl Loader<$id> for Loaders {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, $ids: &[$id]) -> Result<HashMap<$id, $value>, Arc<Error>> {
+                let $loaders = self;
+                let found = $load.await.map_err(Arc::new)?;
+                Ok(found.into_iter().map(|$item| ($key, $item)).collect())
+            }
+        }
+    };
+}
+
+loader!(UserId, User, |loaders, ids| loaders.services.accounts.by_ids(ids), |user| user.id);
+loader!(CharacterId, Character, |loaders, ids| loaders.services.characters.by_ids(&loaders.actor, ids), |character| character.summary.id);
+loader!(SessionId, ChatSession, |loaders, ids| loaders.services.chats.sessions(&loaders.actor, ids), |session| session.id);
+loader!(MessageId, Message, |loaders, ids| loaders.services.chats.messages_by_id(&loaders.actor, ids), |message| message.row.id);
+loader!(GenerationId, Generation, |loaders, ids| loaders.services.chats.generations(&loaders.actor, ids), |generation| generation.id);
+
+/// A shared error of a batch as each of its fields tells it.
+pub(crate) fn shared(error: Arc<Error>) -> Error {
+    Arc::try_unwrap(error).unwrap_or_else(|error| Error::new(error.code(), error.message().to_owned()))
+}

@@ -1,0 +1,73 @@
+//! Relay's `Node`: anything by its id.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use tavern_domain::{CharacterId, Error, GenerationId, MessageId, SessionId, UserId, ViewerId};
+use tavern_schema::error::{nullable, operation_error};
+use tavern_schema::id::parse_id;
+
+use crate::account::{User, Viewer, load_user};
+use crate::character::Character;
+use crate::chat::ChatSession;
+use crate::context::RequestContext;
+use crate::generation::Generation;
+use crate::loaders::shared;
+use crate::message::{Message, load_message};
+
+/// Anything with an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "&ID"))]
+pub enum Node {
+    User(User),
+    Viewer(Box<Viewer>),
+    Character(Box<Character>),
+    ChatSession(Box<ChatSession>),
+    Message(Box<Message>),
+    Generation(Box<Generation>),
+}
+
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Null for what does not exist and for what the caller may not see.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> Option<Node> {
+        nullable(ctx, load(ctx, "id", &id).await)
+    }
+
+    /// In the order of the ids.
+    #[graphql(complexity = "ids.len().saturating_mul(child_complexity).saturating_add(1)")]
+    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
+        let most = RequestContext::of(ctx).services.limits().max_page_size;
+        if ids.len() > most as usize {
+            return Err(operation_error(&Error::bad_input("ids", format!("At most {most} ids, not {}.", ids.len()))));
+        }
+        let loads = ids.iter().enumerate().map(|(index, id)| async move {
+            let field = format!("ids.{index}");
+            load(ctx, &field, id).await
+        });
+        let found = futures::future::join_all(loads).await;
+        Ok(found.into_iter().map(|node| nullable(ctx, node)).collect())
+    }
+}
+
+async fn load(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>, Error> {
+    let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+    let loaders = RequestContext::of(ctx).loaders();
+    let prefix = id.split_inclusive('_').next().unwrap_or_default();
+    Ok(match prefix {
+        UserId::PREFIX => load_user(ctx, parse_id(field, id)?).await?.map(Node::User),
+        ViewerId::PREFIX => {
+            let id: ViewerId = parse_id(field, id)?;
+            if !actor.is(UserId::from_uuid(id.uuid())) {
+                return Ok(None);
+            }
+            services.accounts.viewer(actor).await?.map(|account| Node::Viewer(Box::new(Viewer::of(&account))))
+        }
+        CharacterId::PREFIX => loaders.load_one(parse_id::<CharacterId>(field, id)?).await.map_err(shared)?.map(|found| Node::Character(Box::new(Character::of(found)))),
+        SessionId::PREFIX => loaders.load_one(parse_id::<SessionId>(field, id)?).await.map_err(shared)?.map(|found| Node::ChatSession(Box::new(ChatSession::of(found)))),
+        MessageId::PREFIX => load_message(ctx, parse_id(field, id)?).await?.map(|found| Node::Message(Box::new(found))),
+        GenerationId::PREFIX => loaders.load_one(parse_id::<GenerationId>(field, id)?).await.map_err(shared)?.map(|found| Node::Generation(Box::new(Generation::of(found)))),
+        _ => return Err(Error::bad_input(field, "This is not an id.")),
+    })
+}

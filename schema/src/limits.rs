@@ -1,0 +1,192 @@
+//! The limits, as clients can read them.
+
+use async_graphql::SimpleObject;
+use tavern_domain::Limits;
+
+/// What this server accepts. Sizes are bytes of UTF-8 unless said otherwise.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ServiceLimits {
+    /// Items of a page when neither `first` nor `last` is given.
+    pub default_page_size: i32,
+    /// The most `first` or `last` may ask for; also of lists in inputs.
+    pub max_page_size: i32,
+    /// Bytes of a document.
+    pub document_bytes: i32,
+    /// Lexical tokens of a document.
+    pub document_tokens: i32,
+    /// Levels of nested selections, fragments expanded.
+    pub query_depth: i32,
+    /// Aliased fields, fragments expanded.
+    pub aliases: i32,
+    /// Directives on one node.
+    pub directives_per_node: i32,
+    /// Directives of a document.
+    pub directives: i32,
+    /// Fragment definitions of a document.
+    pub fragments: i32,
+    /// Fields selected, fragments expanded.
+    pub selections: i32,
+    /// Root fields of a query, fragments expanded.
+    pub root_fields: i32,
+    /// Root fields of a mutation, fragments expanded.
+    pub mutation_root_fields: i32,
+    /// Points of an operation: lists multiply what is selected below them.
+    pub complexity: i32,
+    /// Operations of a document.
+    pub operations: i32,
+    /// Memory for parsed documents that are kept, by text and as much again by hash.
+    pub document_cache_bytes: i32,
+    /// Body of a GraphQL request that carries no files.
+    pub body_bytes: i32,
+    /// The query string of a GET.
+    pub query_string_bytes: i32,
+    /// One uploaded file.
+    pub upload_bytes: i32,
+    /// Files of one multipart request.
+    pub upload_files: i32,
+    /// Memory for files that are being uploaded, all requests together.
+    pub upload_memory_bytes: i32,
+    /// Milliseconds a client may take nothing of what it is sent, over HTTP or a socket.
+    pub write_stall_ms: i32,
+    /// Milliseconds a query may take.
+    pub query_timeout_ms: i32,
+    /// Milliseconds a mutation may take.
+    pub mutation_timeout_ms: i32,
+    /// Milliseconds until `connection_init` must have come.
+    pub socket_init_ms: i32,
+    /// Operations at once on one socket.
+    pub socket_operations: i32,
+    /// One message from a client.
+    pub socket_message_bytes: i32,
+    /// The id a client gives an operation.
+    pub socket_id_bytes: i32,
+    /// Messages a second from one client, on average; bursts of ten times as many pass.
+    pub socket_messages_per_second: i32,
+    /// Milliseconds between the server's pings.
+    pub socket_ping_ms: i32,
+    /// Bytes waiting to be sent on one socket; beyond, deltas are merged and subscriptions wait.
+    pub socket_queue_bytes: i32,
+    /// Sockets at once of one account.
+    pub sockets_per_user: i32,
+    /// Sign-in attempts in ten minutes for one account from one address.
+    pub logins_per_account: i32,
+    /// Sign-in attempts in ten minutes from one address.
+    pub logins_per_address: i32,
+    /// Registrations in an hour from one address.
+    pub registrations_per_hour: i32,
+    /// Characters of a password.
+    pub password_chars: i32,
+    /// Characters of a display name.
+    pub display_name_chars: i32,
+    /// Bytes of a biography.
+    pub bio_bytes: i32,
+    /// Characters (letters) of a character's name.
+    pub character_name_chars: i32,
+    /// One text field of a character.
+    pub character_text_bytes: i32,
+    /// Alternate greetings of a character.
+    pub greetings: i32,
+    /// Tags of a character.
+    pub tags: i32,
+    /// Characters (letters) of a tag.
+    pub tag_chars: i32,
+    /// Characters of one account.
+    pub characters_per_user: i32,
+    /// Bytes of a search query.
+    pub search_query_bytes: i32,
+    /// A card's JSON, once unpacked.
+    pub card_json_bytes: i32,
+    /// Characters of one session.
+    pub characters_per_session: i32,
+    /// Sessions of one account.
+    pub sessions_per_user: i32,
+    /// Characters (letters) of a session's title.
+    pub title_chars: i32,
+    /// One message.
+    pub message_bytes: i32,
+    /// `guidance` of a turn.
+    pub guidance_bytes: i32,
+    /// Swipes of one message.
+    pub swipes: i32,
+    /// Messages of one session.
+    pub messages_per_session: i32,
+    /// Characters (letters) of an idempotency key.
+    pub idempotency_key_chars: i32,
+    /// Replies being written at once for one account.
+    pub generations_per_user: i32,
+    /// One reply, reasoning apart.
+    pub reply_bytes: i32,
+    /// Stop strings of one turn.
+    pub stop_strings: i32,
+    /// Events kept of a session for those who reconnect.
+    pub session_events: i32,
+}
+
+impl From<&Limits> for ServiceLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            default_page_size: int(limits.default_page_size),
+            max_page_size: int(limits.max_page_size),
+            document_bytes: int(limits.document_bytes),
+            document_tokens: int(limits.document_tokens),
+            query_depth: int(limits.query_depth),
+            aliases: int(limits.aliases),
+            directives_per_node: int(limits.directives_per_node),
+            directives: int(limits.directives),
+            fragments: int(limits.fragments),
+            selections: int(limits.selections),
+            root_fields: int(limits.root_fields),
+            mutation_root_fields: int(limits.mutation_root_fields),
+            complexity: int(limits.complexity),
+            operations: int(limits.operations),
+            document_cache_bytes: int(limits.document_cache_bytes),
+            body_bytes: int(limits.body_bytes),
+            query_string_bytes: int(limits.query_string_bytes),
+            upload_bytes: int(limits.upload_bytes),
+            upload_files: int(limits.upload_files),
+            upload_memory_bytes: int(limits.upload_memory_bytes),
+            write_stall_ms: int(limits.write_stall_ms),
+            query_timeout_ms: int(limits.query_timeout_ms),
+            mutation_timeout_ms: int(limits.mutation_timeout_ms),
+            socket_init_ms: int(limits.socket_init_ms),
+            socket_operations: int(limits.socket_operations),
+            socket_message_bytes: int(limits.socket_message_bytes),
+            socket_id_bytes: int(limits.socket_id_bytes),
+            socket_messages_per_second: int(limits.socket_messages_per_second),
+            socket_ping_ms: int(limits.socket_ping_ms),
+            socket_queue_bytes: int(limits.socket_queue_bytes),
+            sockets_per_user: int(limits.sockets_per_user),
+            logins_per_account: int(limits.logins_per_account),
+            logins_per_address: int(limits.logins_per_address),
+            registrations_per_hour: int(limits.registrations_per_hour),
+            password_chars: int(limits.password_chars),
+            display_name_chars: int(limits.display_name_chars),
+            bio_bytes: int(limits.bio_bytes),
+            character_name_chars: int(limits.character_name_chars),
+            character_text_bytes: int(limits.character_text_bytes),
+            greetings: int(limits.greetings),
+            tags: int(limits.tags),
+            tag_chars: int(limits.tag_chars),
+            characters_per_user: int(limits.characters_per_user),
+            search_query_bytes: int(limits.search_query_bytes),
+            card_json_bytes: int(limits.card_json_bytes),
+            characters_per_session: int(limits.characters_per_session),
+            sessions_per_user: int(limits.sessions_per_user),
+            title_chars: int(limits.title_chars),
+            message_bytes: int(limits.message_bytes),
+            guidance_bytes: int(limits.guidance_bytes),
+            swipes: int(limits.swipes),
+            messages_per_session: int(limits.messages_per_session),
+            idempotency_key_chars: int(limits.idempotency_key_chars),
+            generations_per_user: int(limits.generations_per_user),
+            reply_bytes: int(limits.reply_bytes),
+            stop_strings: int(limits.stop_strings),
+            session_events: int(limits.session_events),
+        }
+    }
+}
+
+/// Limits are far below the range of `Int`; a larger one in the configuration is shown as that.
+fn int<T: TryInto<i32>>(value: T) -> i32 {
+    value.try_into().unwrap_or(i32::MAX)
+}
