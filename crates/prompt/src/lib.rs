@@ -1,1 +1,14 @@
+//! What enters a prompt: cards, macros, token estimates, assembly within a budget.
+//!
+//! Pure: no I/O, no clock, no randomness. No input makes anything in here panic, and the work is
+//! linear in the input, which for foreign bytes is bounded first.
 
+pub mod assemble;
+pub mod card;
+pub mod macros;
+pub mod tokens;
+
+pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
+pub use card::{Card, CardError, Picture, PictureKind, read_card};
+pub use macros::Names;
+pub use tokens::estimate_tokens;
