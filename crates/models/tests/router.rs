@@ -157,7 +157,7 @@ async fn a_stall_before_the_first_token_is_retried() {
     for head in [vec![], vec![head()], vec![head(), write(delta(""))]] {
         let stalling = [head, vec![Step::Stall]].concat();
         let fake = FakeProvider::start(vec![stalling, reply("Hi")]).await;
-        let router = router_with(&[&fake], json!({ "first_token": 150 }), 1024);
+        let router = router_with(&[&fake], json!({ "first_token": 1000 }), 1024);
         let events = events(&router).await;
         assert_eq!((text(&events).as_str(), attempts(&events).len()), ("Hi", 2));
     }
