@@ -42,7 +42,7 @@ async function newPage(options = {}) {
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   page.on('pageerror', (error) => complaints.push(`page error: ${error.message}`))
-  page.on('console', (message) => { if (message.type() === 'error') complaints.push(`console: ${message.text()}`) })
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(`console: ${message.text()}`) })
   // Violations of the policy inside shadow roots do not all reach the console.
   await page.addInitScript(() => {
     addEventListener('securitypolicyviolation', (event) => console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`))

@@ -15,6 +15,8 @@ import { follow } from '../api/socket'
 import { Reply, beforeContinuation } from './reply'
 
 const PAGE = 40
+/** How often a reply's stream is read anew because something was missing in it. */
+const MOST_READS = 5
 
 /** A reply while it is being written. */
 export interface LiveReply {
@@ -122,7 +124,7 @@ export function useSession(id: string) {
   }
 
   async function watch(generationId: string): Promise<void> {
-    for (;;) {
+    for (let reads = 0; reads < MOST_READS; reads++) {
       const end = await readReply(generationId)
       if (scope.signal.aborted) return
       if (end === 'gap') continue
@@ -133,6 +135,7 @@ export function useSession(id: string) {
       if (end?.error) failure.value = { text: end.error.message, isRetryable: end.error.retryable }
       return
     }
+    throw new Error('This reply cannot be followed. Reload the page to see what came of it.')
   }
 
   async function readReply(generationId: string): Promise<'gap' | Extract<api.GenerationEvent, { __typename: 'GenerationEnded' }> | undefined> {
