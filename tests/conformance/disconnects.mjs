@@ -58,24 +58,19 @@ async function overSocket(token, reply, variables, leave, breakOff) {
     }
   }
   const client = createWs({ url: wsUrl, webSocketImpl: Watched, retryAttempts: 0, connectionParams: { authorization: `Bearer ${token}` } });
-  let left = false;
   try {
     for await (const { data, errors } of client.iterate({ query: replySubscription, variables })) {
-      // What the client had queued before the break is lost with it.
-      if (left) continue;
       if (errors) throw errors;
       reply.apply(data.generationStream);
       if (leave()) {
-        left = true;
         breakOff(socket);
+        return true;
       }
     }
-  } catch (error) {
-    if (!left) throw error;
+    return false;
   } finally {
     await client.dispose();
   }
-  return left;
 }
 
 /** One reply, read in pieces. Returns the number of breaks it took. */

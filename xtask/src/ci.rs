@@ -11,13 +11,8 @@ use crate::{lanes, shell};
 /// At the first step that fails.
 pub fn run(report: &mut Report) -> Result<()> {
     report.step("lock file", || {
-        shell::read(&mut shell::cargo(&[
-            "metadata",
-            "--locked",
-            "--format-version",
-            "1",
-        ]))
-        .context("Cargo.lock does not match the manifests")?;
+        shell::read(&mut shell::cargo(&["metadata", "--locked", "--format-version", "1"]))
+            .context("Cargo.lock does not match the manifests")?;
         Ok(Vec::new())
     })?;
     report.step("format", || {

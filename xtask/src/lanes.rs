@@ -48,10 +48,7 @@ pub fn run(lanes: &[Lane], report: &mut Report) -> Result<()> {
 
 fn services() -> Result<Vec<String>> {
     let postgres = Postgres::start("tests")?;
-    cargo_test(
-        &["--package", "tavern-storage", "--package", "tavern"],
-        Some(&postgres),
-    )
+    cargo_test(&["--package", "tavern-storage", "--package", "tavern"], Some(&postgres))
 }
 
 fn cargo_test(selection: &[&str], postgres: Option<&Postgres>) -> Result<Vec<String>> {

@@ -72,28 +72,19 @@ pub fn ensure(need: &Need) -> Result<PathBuf> {
 pub fn is_root() -> bool {
     // The owner of one's own process entry is the effective user.
     #[cfg(target_os = "linux")]
-    return std::fs::metadata("/proc/self")
-        .is_ok_and(|entry| std::os::unix::fs::MetadataExt::uid(&entry) == 0);
+    return std::fs::metadata("/proc/self").is_ok_and(|entry| std::os::unix::fs::MetadataExt::uid(&entry) == 0);
     #[cfg(not(target_os = "linux"))]
     return false;
 }
 
 /// The folder of PostgreSQL's server programs: Debian keeps them off the PATH, one folder a version.
 fn postgres_binaries() -> Option<PathBuf> {
-    let on_path = || {
-        std::env::split_paths(&std::env::var_os("PATH")?)
-            .find(|folder| folder.join("initdb").is_file())
-    };
+    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").is_file());
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(version, folder)| *version >= 15 && folder.join("initdb").is_file())
         .collect();
     versions.sort();
@@ -105,13 +96,7 @@ fn node() -> Option<PathBuf> {
         return None;
     }
     let version = shell::read(Command::new("node").arg("--version")).ok()?;
-    let major: u32 = version
-        .trim()
-        .strip_prefix('v')?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()?;
+    let major: u32 = version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()?;
     (major >= 20).then(|| PathBuf::from("node"))
 }
 

@@ -50,12 +50,7 @@ pub fn build_playground() -> Result<()> {
 pub fn check_playground_is_reproducible() -> Result<()> {
     let copy = tempfile::tempdir_in(shell::target())?;
     let folder = copy.path().join("playground");
-    let tracked = shell::read(Command::new("git").args([
-        "ls-files",
-        "-z",
-        "playground",
-        "schema/schema.graphql",
-    ]))?;
+    let tracked = shell::read(Command::new("git").args(["ls-files", "-z", "playground", "schema/schema.graphql"]))?;
     for file in tracked
         .split('\0')
         .filter(|file| !file.is_empty() && !file.starts_with("playground/dist/"))
@@ -80,10 +75,7 @@ pub fn check_playground_is_reproducible() -> Result<()> {
             differing.join(", ")
         );
     }
-    println!(
-        "playground/dist is what its sources build: {} files",
-        committed.len()
-    );
+    println!("playground/dist is what its sources build: {} files", committed.len());
     Ok(())
 }
 

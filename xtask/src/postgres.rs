@@ -177,8 +177,7 @@ impl Cluster {
             .arg(&log)
             .arg("-o")
             .arg(options);
-        shell::run(&mut pg_ctl)
-            .with_context(|| format!("PostgreSQL does not start; see {}", log.display()))
+        shell::run(&mut pg_ctl).with_context(|| format!("PostgreSQL does not start; see {}", log.display()))
     }
 
     /// The port of the running server.

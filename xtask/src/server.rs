@@ -66,7 +66,6 @@ impl Server {
             .env("TAVERN__DATA_DIR", data.path())
             // The clients share one address, and make more accounts in a minute than people do in a day.
             .env("TAVERN__LIMITS__REGISTRATIONS_PER_HOUR", "10000")
-            .env("TAVERN__LIMITS__LOGINS_PER_10_MINUTES", "10000")
             .current_dir(data.path())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -79,11 +78,7 @@ impl Server {
             _data: data,
         };
         server.url = server.wait_until_it_listens()?;
-        println!(
-            "tavern listens on {} (log: {})",
-            server.url,
-            server.log.display()
-        );
+        println!("tavern listens on {} (log: {})", server.url, server.log.display());
         Ok(server)
     }
 
@@ -154,8 +149,7 @@ impl Drop for Server {
 /// The address in a line "… listening on http://HOST:PORT…".
 fn address(log: &str) -> Option<String> {
     let rest = log.split("listening on http://").nth(1)?;
-    let end = rest
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '[' | ']' | '-')))?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '[' | ']' | '-')))?;
     Some(format!("http://{}", &rest[..end]))
 }
 
