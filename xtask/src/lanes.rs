@@ -100,7 +100,7 @@ fn playground() -> Result<Vec<String>> {
     if card.is_file() {
         e2e.env("CARD", card);
     }
-    let closing = shell::run_keeping(&mut e2e, |line| line.starts_with("playground:"))?;
+    let closing = shell::run_keeping(&mut e2e, |line| line == "all checks passed")?;
     server.stop()?;
     Ok(closing)
 }
