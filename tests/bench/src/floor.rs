@@ -109,10 +109,7 @@ pub async fn serve(options: Options) -> Result<()> {
     Ok(())
 }
 
-async fn characters(
-    State(database): State<Database>,
-    _body: axum::body::Bytes,
-) -> Result<Response, StatusCode> {
+async fn characters(State(database): State<Database>, _body: axum::body::Bytes) -> Result<Response, StatusCode> {
     let failed = |_| StatusCode::INTERNAL_SERVER_ERROR;
     let mut rows = database.page().await.map_err(failed)?;
     let has_next_page = rows.len() > PAGE;
@@ -170,10 +167,7 @@ fn edge(
             created_at: Timestamp(created_at).to_rfc3339(),
             creator: username
                 .zip(display_name)
-                .map(|(username, display_name)| Creator {
-                    username,
-                    display_name,
-                }),
+                .map(|(username, display_name)| Creator { username, display_name }),
         },
     })
 }

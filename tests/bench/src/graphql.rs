@@ -45,19 +45,10 @@ pub async fn run(options: Options) -> Result<()> {
         "load      {} connections, {} rounds of {} s for each handler, in turn; medians (least–greatest)",
         options.connections, options.rounds, options.seconds
     );
-    println!(
-        "data      {} characters of {} users",
-        options.characters, options.users
-    );
+    println!("data      {} characters of {} users", options.characters, options.users);
     let folder = tempfile::tempdir()?;
     let sqlite = format!("sqlite://{}", folder.path().join("bench.db").display());
-    compare(
-        "SQLite",
-        &format!("{sqlite}?mode=rwc"),
-        folder.path(),
-        &options,
-    )
-    .await?;
+    compare("SQLite", &format!("{sqlite}?mode=rwc"), folder.path(), &options).await?;
     if let Some(url) = &options.postgres {
         compare("PostgreSQL", url, folder.path(), &options).await?;
     }
@@ -65,28 +56,11 @@ pub async fn run(options: Options) -> Result<()> {
 }
 
 async fn compare(store: &str, database: &str, folder: &Path, options: &Options) -> Result<()> {
-    seed::fill(
-        database,
-        &folder.join("objects"),
-        options.users,
-        options.characters,
-    )
-    .await?;
-    let ours = server::start(
-        folder,
-        None,
-        &[("TAVERN__DATABASE__URL", database.to_owned())],
-    )?;
+    seed::fill(database, &folder.join("objects"), options.users, options.characters).await?;
+    let ours = server::start(folder, None, &[("TAVERN__DATABASE__URL", database.to_owned())])?;
     let addr = free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.args([
-        "part",
-        "floor",
-        "--listen",
-        &addr.to_string(),
-        "--database",
-        database,
-    ]);
+    command.args(["part", "floor", "--listen", &addr.to_string(), "--database", database]);
     let floor = Process::start(&command, addr, &folder.join("floor.log"))?;
     let token = server::register(&mut Connection::open(ours.addr).await?, "bench").await?;
 
@@ -100,10 +74,7 @@ async fn compare(store: &str, database: &str, folder: &Path, options: &Options) 
             .replacen("/graphql", path, 1)
             .into_bytes();
         let answer = same_answer(&floor, &floor_request, &ours, &request).await?;
-        println!(
-            "\n{name} on {store}: {} bytes, the same from both",
-            answer.len()
-        );
+        println!("\n{name} on {store}: {} bytes, the same from both", answer.len());
         let floor_request = Request {
             bytes: floor_request.into(),
             answer: answer.clone(),
@@ -116,17 +87,10 @@ async fn compare(store: &str, database: &str, folder: &Path, options: &Options) 
         let duration = Duration::from_secs(options.seconds);
         let (mut of_floor, mut of_ours) = (Vec::new(), Vec::new());
         for (process, request) in [(&floor, &floor_request), (&ours, &request)] {
-            load::round(
-                process,
-                request,
-                options.connections,
-                Duration::from_secs(1),
-            )
-            .await?;
+            load::round(process, request, options.connections, Duration::from_secs(1)).await?;
         }
         for _ in 0..options.rounds {
-            of_floor
-                .push(load::round(&floor, &floor_request, options.connections, duration).await?);
+            of_floor.push(load::round(&floor, &floor_request, options.connections, duration).await?);
             of_ours.push(load::round(&ours, &request, options.connections, duration).await?);
         }
         print(&of_floor, &of_ours);
@@ -135,12 +99,7 @@ async fn compare(store: &str, database: &str, folder: &Path, options: &Options) 
 }
 
 /// What both send, byte for byte.
-async fn same_answer(
-    floor: &Process,
-    floor_request: &[u8],
-    ours: &Process,
-    request: &[u8],
-) -> Result<Arc<[u8]>> {
+async fn same_answer(floor: &Process, floor_request: &[u8], ours: &Process, request: &[u8]) -> Result<Arc<[u8]>> {
     let expected = Connection::open(floor.addr)
         .await?
         .exchange(floor_request)
@@ -159,10 +118,7 @@ async fn same_answer(
 }
 
 fn print(floor: &[Round], ours: &[Round]) {
-    println!(
-        "  {:<18} {:>26} {:>26} {:>8}",
-        "", "floor", "tavern", "ratio"
-    );
+    println!("  {:<18} {:>26} {:>26} {:>8}", "", "floor", "tavern", "ratio");
     let line = |name: &str, figure: fn(&Round) -> f64| {
         let (floor, ours) = (
             Spread::of(floor.iter().map(figure)),

@@ -24,7 +24,8 @@ pub struct Options {
 
 /// Sockets being opened at once: a ramp, not a storm.
 const OPENING: usize = 64;
-const SUBSCRIPTION: &str = "subscription Watch($session: ID!) { sessionEvents(sessionId: $session) { __typename cursor } }";
+const SUBSCRIPTION: &str =
+    "subscription Watch($session: ID!) { sessionEvents(sessionId: $session) { __typename cursor } }";
 
 /// # Errors
 /// When a socket cannot be opened, or breaks while it is held.
@@ -75,12 +76,13 @@ pub async fn connect(addr: SocketAddr, token: &str) -> Result<Socket> {
         "sec-websocket-protocol",
         HeaderValue::from_static("graphql-transport-ws"),
     );
-    let config = WebSocketConfig::default()
-        .read_buffer_size(1024)
-        .write_buffer_size(0);
-    let (mut socket, _) =
-        tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
-    send(&mut socket, &json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } })).await?;
+    let config = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
+    let (mut socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;
+    send(
+        &mut socket,
+        &json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } }),
+    )
+    .await?;
     expect(&mut socket, "connection_ack").await?;
     Ok(socket)
 }
@@ -90,7 +92,11 @@ pub async fn connect(addr: SocketAddr, token: &str) -> Result<Socket> {
 /// # Errors
 /// When the connection breaks.
 pub async fn subscribe(socket: &mut Socket, query: &str, variables: &Value) -> Result<()> {
-    send(socket, &json!({ "id": "1", "type": "subscribe", "payload": { "query": query, "variables": variables } })).await
+    send(
+        socket,
+        &json!({ "id": "1", "type": "subscribe", "payload": { "query": query, "variables": variables } }),
+    )
+    .await
 }
 
 async fn send(socket: &mut Socket, message: &Value) -> Result<()> {
@@ -98,9 +104,7 @@ async fn send(socket: &mut Socket, message: &Value) -> Result<()> {
 }
 
 async fn expect(socket: &mut Socket, kind: &str) -> Result<()> {
-    let text = next_text(socket)
-        .await?
-        .context("the server closed the socket")?;
+    let text = next_text(socket).await?.context("the server closed the socket")?;
     let message: Value = serde_json::from_str(&text)?;
     if message["type"] != kind {
         bail!("{message} instead of {kind}");

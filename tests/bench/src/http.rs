@@ -57,15 +57,9 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Self::exchange`]; also when the answer has errors or a payload has `userErrors`.
-    pub async fn graphql(
-        &mut self,
-        token: Option<&str>,
-        query: &str,
-        variables: Value,
-    ) -> Result<Value> {
+    pub async fn graphql(&mut self, token: Option<&str>, query: &str, variables: Value) -> Result<Value> {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let mut answer: Value =
-            serde_json::from_slice(self.exchange(&graphql_request(token, &body)).await?)?;
+        let mut answer: Value = serde_json::from_slice(self.exchange(&graphql_request(token, &body)).await?)?;
         let refused = answer["data"].as_object().is_some_and(|data| {
             data.values().any(|payload| {
                 payload["userErrors"]

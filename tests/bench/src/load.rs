@@ -31,12 +31,7 @@ pub struct Round {
 ///
 /// # Errors
 /// When a connection breaks, or an answer has another length than the one that was checked beforehand.
-pub async fn round(
-    server: &Process,
-    request: &Request,
-    connections: usize,
-    duration: Duration,
-) -> Result<Round> {
+pub async fn round(server: &Process, request: &Request, connections: usize, duration: Duration) -> Result<Round> {
     let cpu = server.cpu()?;
     let start = Instant::now();
     let deadline = start + duration;
@@ -68,10 +63,7 @@ async fn one(addr: std::net::SocketAddr, request: Request, deadline: Instant) ->
         }
         let answer = connection.exchange(&request.bytes).await?;
         if answer.len() != request.answer.len() {
-            bail!(
-                "another answer under load: {}",
-                String::from_utf8_lossy(answer)
-            );
+            bail!("another answer under load: {}", String::from_utf8_lossy(answer));
         }
         latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
     }

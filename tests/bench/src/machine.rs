@@ -9,18 +9,13 @@ use crate::process;
 pub fn print() {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map_or_else(
-                || "unknown".into(),
-                |rest| rest.trim_start_matches([' ', '\t', ':']).to_owned(),
-            )
+        text.lines().find_map(|line| line.strip_prefix(name)).map_or_else(
+            || "unknown".into(),
+            |rest| rest.trim_start_matches([' ', '\t', ':']).to_owned(),
+        )
     };
     let (cpu, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-    let cores = cpu
-        .lines()
-        .filter(|line| line.starts_with("processor"))
-        .count();
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     println!(
         "machine   {} × {}, {} of memory, Linux {}",
         cores,
@@ -39,9 +34,7 @@ pub fn print() {
 
 fn said_by(program: &str, arguments: &[&str]) -> String {
     match Command::new(program).args(arguments).output() {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        }
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         _ => format!("{program} unknown"),
     }
 }

@@ -63,7 +63,5 @@ fn threaded() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Load comes from one core, so one thread makes it without the cost of several.
 fn single() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

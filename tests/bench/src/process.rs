@@ -107,9 +107,7 @@ pub fn pinned(command: &Command, core: usize) -> Command {
         return same;
     }
     let mut taskset = Command::new("taskset");
-    taskset
-        .args(["-c", &core.to_string()])
-        .arg(command.get_program());
+    taskset.args(["-c", &core.to_string()]).arg(command.get_program());
     copy(command, &mut taskset);
     taskset
 }

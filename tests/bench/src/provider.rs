@@ -62,9 +62,5 @@ fn completion(pace: Pace) -> Response {
         };
         Some((Ok::<_, Infallible>(event), (timer, sent + 1)))
     });
-    (
-        [(CONTENT_TYPE, "text/event-stream")],
-        Body::from_stream(events),
-    )
-        .into_response()
+    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
 }

@@ -65,14 +65,14 @@ fn character(number: u32, creator: UserId) -> Character {
         "slice of life",
         "historical",
     ];
-    let tag =
-        |offset: u32| TAGS[(number.wrapping_mul(7) + offset) as usize % TAGS.len()].to_owned();
-    let count = |factor: u32, below: u32| {
-        i32::try_from(number.wrapping_mul(factor) % below).expect("below i32::MAX")
-    };
+    let tag = |offset: u32| TAGS[(number.wrapping_mul(7) + offset) as usize % TAGS.len()].to_owned();
+    let count = |factor: u32, below: u32| i32::try_from(number.wrapping_mul(factor) % below).expect("below i32::MAX");
     let at = Timestamp(EPOCH + i64::from(number) * 60_000);
     // Two kilobytes of text: what a card of ordinary length has.
-    let paragraph = format!("Character {number} keeps the lighthouse at the edge of the salt marsh and counts the ships that never land. ").repeat(9);
+    let paragraph = format!(
+        "Character {number} keeps the lighthouse at the edge of the salt marsh and counts the ships that never land. "
+    )
+    .repeat(9);
     Character {
         summary: CharacterSummary {
             id: CharacterId::new(),

@@ -14,8 +14,7 @@ use crate::process::{Process, free_address};
 /// # Errors
 /// When the binary is not where `TAVERN_BINARY` says, or does not start.
 pub fn start(folder: &Path, config: Option<&Path>, settings: &[(&str, String)]) -> Result<Process> {
-    let binary = std::env::var_os("TAVERN_BINARY")
-        .map_or_else(beside_this_one, |path| Ok(PathBuf::from(path)))?;
+    let binary = std::env::var_os("TAVERN_BINARY").map_or_else(beside_this_one, |path| Ok(PathBuf::from(path)))?;
     let addr = free_address()?;
     let mut command = Command::new(&binary);
     command.arg("serve");

@@ -32,11 +32,7 @@ impl Spread {
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:.0} ({:.0}–{:.0})",
-            self.median, self.least, self.greatest
-        )
+        write!(f, "{:.0} ({:.0}–{:.0})", self.median, self.least, self.greatest)
     }
 }
 
@@ -50,10 +46,7 @@ pub fn percentile(values: &mut [u32], share: f64) -> u32 {
         reason = "a rank among values held in memory"
     )]
     let rank = (values.len() as f64 * share).ceil() as usize;
-    values
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or_default()
+    values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -31,19 +31,18 @@ struct Reading {
 /// # Errors
 /// When the server refuses.
 pub async fn run(addr: SocketAddr, desks: &[(String, String)], tokens: u32) -> Result<()> {
-    let readings =
-        try_join_all(desks.iter().cloned().map(|(token, session)| async move {
-            tokio::spawn(read(addr, token, session)).await?
-        }))
-        .await?;
+    let readings = try_join_all(
+        desks
+            .iter()
+            .cloned()
+            .map(|(token, session)| async move { tokio::spawn(read(addr, token, session)).await? }),
+    )
+    .await?;
     let completed = readings
         .iter()
         .filter(|reading| reading.completed && reading.tokens == tokens)
         .count();
-    let mut latencies: Vec<u32> = readings
-        .into_iter()
-        .flat_map(|reading| reading.latencies)
-        .collect();
+    let mut latencies: Vec<u32> = readings.into_iter().flat_map(|reading| reading.latencies).collect();
     let mut ms = |share: f64| f64::from(percentile(&mut latencies, share)) / 1000.0;
     println!(
         "provider to client frame   p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, greatest {:.1} ms",
@@ -77,8 +76,7 @@ async fn read(addr: SocketAddr, token: String, session: String) -> Result<Readin
     subscribe(&mut socket, SUBSCRIPTION, &json!({ "id": id })).await?;
     while let Some(text) = next_text(&mut socket).await? {
         let arrived = provider::now();
-        let message: Message =
-            serde_json::from_str(&text).with_context(|| format!("an unknown message: {text}"))?;
+        let message: Message = serde_json::from_str(&text).with_context(|| format!("an unknown message: {text}"))?;
         match message {
             Message::Next { payload } => reading.take(payload.data.event, arrived),
             Message::Complete => break,
@@ -97,10 +95,7 @@ impl Reading {
                 };
                 let after = self.rest.split_off(end + 1);
                 let whole = std::mem::replace(&mut self.rest, after);
-                for written in whole
-                    .split_whitespace()
-                    .filter_map(|token| token.parse::<u64>().ok())
-                {
+                for written in whole.split_whitespace().filter_map(|token| token.parse::<u64>().ok()) {
                     self.tokens += 1;
                     self.latencies
                         .push(u32::try_from(arrived.saturating_sub(written)).unwrap_or(u32::MAX));
@@ -109,8 +104,7 @@ impl Reading {
             Event::Snapshot { text } => {
                 // A snapshot repeats what came before; its tokens count, but their way is not timed.
                 let end = text.rfind(' ').map_or(0, |end| end + 1);
-                self.tokens =
-                    u32::try_from(text[..end].split_whitespace().count()).unwrap_or(u32::MAX);
+                self.tokens = u32::try_from(text[..end].split_whitespace().count()).unwrap_or(u32::MAX);
                 self.rest = text[end..].to_owned();
             }
             Event::Ended { status } => self.completed = status == "COMPLETED",
