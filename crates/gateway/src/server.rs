@@ -154,11 +154,13 @@ async fn converse(
         .with_upgrades();
     let mut served = std::pin::pin!(served);
     let end = tokio::select! {
-        end = served.as_mut() => end,
+        // The shutdown first: an answer given after it began says that the connection ends.
+        biased;
         () = shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
         }
+        end = served.as_mut() => end,
     };
     if let Err(error) = end {
         tracing::debug!(%error, "connection broke");
