@@ -36,7 +36,13 @@ impl DocumentCache {
     /// `capacity` is in bytes, for each of the two.
     pub fn new(capacity: usize) -> Self {
         fn weight<K>(_: &K, document: &Arc<Document>) -> u32 {
-            u32::try_from(document.size.saturating_mul(AST_BYTES_PER_TEXT_BYTE).saturating_add(1024)).unwrap_or(u32::MAX)
+            u32::try_from(
+                document
+                    .size
+                    .saturating_mul(AST_BYTES_PER_TEXT_BYTE)
+                    .saturating_add(1024),
+            )
+            .unwrap_or(u32::MAX)
         }
         Self {
             by_text: Cache::builder().max_capacity(capacity as u64).weigher(weight).build(),
@@ -48,7 +54,12 @@ impl DocumentCache {
     ///
     /// # Errors
     /// As [`Front::prepare`](crate::Front::prepare).
-    pub fn find(&self, text: Option<&str>, persisted: Option<&PersistedQuery>, limits: &Limits) -> Result<Arc<Document>, RequestError> {
+    pub fn find(
+        &self,
+        text: Option<&str>,
+        persisted: Option<&PersistedQuery>,
+        limits: &Limits,
+    ) -> Result<Arc<Document>, RequestError> {
         let hash = persisted.map(PersistedQuery::hash).transpose()?;
         match (text, hash) {
             (Some(text), None) => self.by_text(text, limits),
@@ -81,12 +92,62 @@ impl DocumentCache {
 impl PersistedQuery {
     fn hash(&self) -> Result<Sha256Hash, RequestError> {
         if self.version != 1 {
-            return Err(RequestError::bad_request(format!("`persistedQuery.version` must be 1, not {}.", self.version)));
+            return Err(RequestError::bad_request(format!(
+                "`persistedQuery.version` must be 1, not {}.",
+                self.version
+            )));
         }
         let digits = &self.sha256_hash;
         if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(RequestError::bad_request("`persistedQuery.sha256Hash` must be 64 hexadecimal digits."));
+            return Err(RequestError::bad_request(
+                "`persistedQuery.sha256Hash` must be 64 hexadecimal digits.",
+            ));
         }
-        Ok(std::array::from_fn(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("two hexadecimal digits")))
+        Ok(std::array::from_fn(|at| {
+            u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("two hexadecimal digits")
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let (capacity, limits) = (20_000, Limits::default());
+        let cache = DocumentCache::new(capacity);
+        for n in 0..1_000 {
+            let text = format!("{{ field{n} }}");
+            let sha256_hash = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            cache
+                .find(
+                    Some(&text),
+                    Some(&PersistedQuery {
+                        version: 1,
+                        sha256_hash,
+                    }),
+                    &limits,
+                )
+                .expect("a good document");
+        }
+        cache.by_text.run_pending_tasks();
+        cache.by_hash.run_pending_tasks();
+        for (kept, entries) in [
+            (cache.by_text.weighted_size(), cache.by_text.entry_count()),
+            (cache.by_hash.weighted_size(), cache.by_hash.entry_count()),
+        ] {
+            assert!(
+                entries > 0 && kept <= capacity as u64,
+                "{entries} entries of {kept} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_document_is_parsed_once() {
+        let (cache, limits) = (DocumentCache::new(1 << 20), Limits::default());
+        let find = || cache.find(Some("{ hello }"), None, &limits).expect("a good document");
+        assert!(Arc::ptr_eq(&find(), &find()));
     }
 }

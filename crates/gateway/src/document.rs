@@ -5,8 +5,8 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::parser::{self, Positioned, parse_query};
 use tavern_domain::Limits;
 
-use crate::error::{ErrorCode, RequestError};
-use crate::guard;
+use crate::error::{ErrorCode, RequestError, shorten};
+use crate::{guard, page_sizes};
 
 /// A parsed document that has passed the guard.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ impl Document {
         let mut ast = parse_query(text).map_err(syntax_error)?;
         guard::check(&ast, limits)?;
         guard::hoist_subscription_roots(&mut ast)?;
+        page_sizes::default_to_null(&mut ast);
         Ok(Self { ast, size: text.len() })
     }
 
@@ -35,34 +36,46 @@ impl Document {
         let fail = |message: String| Err(RequestError::document(ErrorCode::OperationResolution, message));
         match (&self.ast.operations, name) {
             (DocumentOperations::Single(operation), None) => Ok(operation),
-            (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => Ok(&operations[name]),
+            (DocumentOperations::Multiple(operations), Some(name)) if operations.contains_key(name) => {
+                Ok(&operations[name])
+            }
             (DocumentOperations::Multiple(operations), None) => match operations.values().next() {
                 Some(only) if operations.len() == 1 => Ok(only),
-                _ => fail(format!("The document has {} operations: `operationName` must say which.", operations.len())),
+                _ => fail(format!(
+                    "The document has {} operations: `operationName` must say which.",
+                    operations.len()
+                )),
             },
-            (_, Some(name)) => fail(format!("The document has no operation named `{}`.", shorten(name))),
+            (_, Some(name)) => fail(format!("The document has no operation named `{}`.", shorten(name, 64))),
         }
     }
 }
 
-/// As much of a client's text as an error message repeats.
-fn shorten(text: &str) -> &str {
-    &text[..text.floor_char_boundary(64)]
-}
-
 fn syntax_error(error: parser::Error) -> RequestError {
     let code = match &error {
-        parser::Error::Syntax { .. } | parser::Error::MissingOperation | parser::Error::RecursionLimitExceeded => ErrorCode::ParseFailed,
+        parser::Error::Syntax { .. } | parser::Error::MissingOperation | parser::Error::RecursionLimitExceeded => {
+            ErrorCode::ParseFailed
+        }
         _ => ErrorCode::ValidationFailed,
     };
     let locations: Vec<Pos> = error.positions().collect();
     let message = match &error {
         // The parser draws a picture of several lines; its last line says what was expected.
         parser::Error::Syntax { message, start, .. } => {
-            let reason = message.lines().last().unwrap_or_default().trim_start_matches([' ', '=']);
-            format!("Syntax error at line {}, column {}: {reason}.", start.line, start.column)
+            let reason = message
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches([' ', '=']);
+            format!(
+                "Syntax error at line {}, column {}: {reason}.",
+                start.line, start.column
+            )
         }
         other => format!("Invalid document: {other}."),
     };
-    RequestError { locations, ..RequestError::document(code, message) }
+    RequestError {
+        locations,
+        ..RequestError::document(code, message)
+    }
 }

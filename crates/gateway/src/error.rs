@@ -47,13 +47,23 @@ impl RequestError {
     /// The document, the operation's name or the variables are wrong.
     #[must_use]
     pub fn document(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), locations: Vec::new(), status: None }
+        Self {
+            code,
+            message: message.into(),
+            locations: Vec::new(),
+            status: None,
+        }
     }
 
     /// The HTTP request is wrong.
     #[must_use]
     pub fn http(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: ErrorCode::House(code), message: message.into(), locations: Vec::new(), status: Some(status) }
+        Self {
+            code: ErrorCode::House(code),
+            message: message.into(),
+            locations: Vec::new(),
+            status: Some(status),
+        }
     }
 
     /// A parameter of the request is wrong: 400.
@@ -65,7 +75,10 @@ impl RequestError {
     /// `actual` exceeds a limit on documents; `what` is a plural noun.
     #[must_use]
     pub fn too_complex(what: &str, actual: usize, limit: usize) -> Self {
-        Self::document(ErrorCode::QueryTooComplex, format!("The document has {actual} {what}; the limit is {limit}."))
+        Self::document(
+            ErrorCode::QueryTooComplex,
+            format!("The document has {actual} {what}; the limit is {limit}."),
+        )
     }
 
     #[must_use]
@@ -93,3 +106,8 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+/// As much of a client's text as a message repeats.
+pub(crate) fn shorten(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}

@@ -1,13 +1,17 @@
 //! The parsed document: what it stands for with its fragments expanded.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
-use async_graphql::Name;
 use async_graphql::parser::Positioned;
-use async_graphql::parser::types::{Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Pos, Value};
 use tavern_domain::Limits;
 
 use crate::error::{ErrorCode, RequestError};
+use crate::uploads;
 
 /// Levels of selection sets, fields and fragments alike: the executor recurses that deep. What
 /// introspection needs (the usual tools ask 17 levels deep) is the reason for more than `query_depth`.
@@ -23,14 +27,25 @@ pub fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Reque
     limit("operations", document.operations.iter().count(), limits.operations)?;
     limit("fragments", document.fragments.len(), limits.fragments)?;
 
-    let mut measurer = Measurer { document, limits, directives: 0, fragments: HashMap::with_capacity(document.fragments.len()) };
+    let mut measurer = Measurer {
+        document,
+        limits,
+        directives: 0,
+        fragments: HashMap::with_capacity(document.fragments.len()),
+    };
     for name in document.fragments.keys() {
         measurer.fragment(name, 0)?.check(limits)?;
     }
     for (_, operation) in document.operations.iter() {
         let size = measurer.operation(&operation.node)?;
         size.check(limits)?;
-        let roots = if operation.node.ty == OperationType::Mutation { limits.mutation_root_fields } else { limits.root_fields };
+        // Of a fragment by itself one cannot tell whether it belongs to introspection.
+        limit("levels of fields", size.depth, limits.query_depth)?;
+        let roots = if operation.node.ty == OperationType::Mutation {
+            limits.mutation_root_fields
+        } else {
+            limits.root_fields
+        };
         limit("root fields", size.fields_here, roots)?;
         if operation.node.ty == OperationType::Mutation {
             measurer.check_mutation_keys(&operation.node)?;
@@ -40,7 +55,19 @@ pub fn check(document: &ExecutableDocument, limits: &Limits) -> Result<(), Reque
 }
 
 fn limit(what: &str, actual: usize, limit: usize) -> Result<(), RequestError> {
-    if actual > limit { Err(RequestError::too_complex(what, actual, limit)) } else { Ok(()) }
+    if actual > limit {
+        Err(RequestError::too_complex(what, actual, limit))
+    } else {
+        Ok(())
+    }
+}
+
+fn no_upload(value: &Value, position: Pos) -> Result<(), RequestError> {
+    if uploads::exist(value, 0) {
+        Ok(())
+    } else {
+        Err(RequestError::document(ErrorCode::ValidationFailed, "An upload must be a variable.").at(position))
+    }
 }
 
 /// What a selection set stands for.
@@ -71,8 +98,7 @@ impl Size {
 
     fn check(self, limits: &Limits) -> Result<(), RequestError> {
         limit("selections (fragments expanded)", self.selections, limits.selections)?;
-        limit("aliases (fragments expanded)", self.aliases, limits.aliases)?;
-        limit("levels of fields", self.depth, limits.query_depth)
+        limit("aliases (fragments expanded)", self.aliases, limits.aliases)
     }
 }
 
@@ -89,6 +115,9 @@ impl<'a> Measurer<'a> {
         self.count_directives(&operation.directives)?;
         for variable in &operation.variable_definitions {
             self.count_directives(&variable.node.directives)?;
+            if let Some(value) = &variable.node.default_value {
+                no_upload(&value.node, value.pos)?;
+            }
         }
         self.selection_set(&operation.selection_set, 0)
     }
@@ -96,7 +125,9 @@ impl<'a> Measurer<'a> {
     /// `level` is that of the selection set in which the fragment is spread.
     fn fragment(&mut self, name: &'a Name, level: usize) -> Result<Size, RequestError> {
         // The validator names fragments that are not defined.
-        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Size::default()) };
+        let Some(fragment) = self.document.fragments.get(name) else {
+            return Ok(Size::default());
+        };
         match self.fragments.get(name) {
             Some(Some(size)) => return Self::within_levels(*size, level),
             Some(None) => {
@@ -117,8 +148,12 @@ impl<'a> Measurer<'a> {
             self.count_directives(selection.node.directives())?;
             let mut size = match &selection.node {
                 Selection::Field(field) => self.field(&field.node, level)?,
-                Selection::FragmentSpread(spread) => Self::deeper(self.fragment(&spread.node.fragment_name.node, level + 1)?),
-                Selection::InlineFragment(inline) => Self::deeper(self.selection_set(&inline.node.selection_set, level + 1)?),
+                Selection::FragmentSpread(spread) => {
+                    Self::deeper(self.fragment(&spread.node.fragment_name.node, level + 1)?)
+                }
+                Selection::InlineFragment(inline) => {
+                    Self::deeper(self.selection_set(&inline.node.selection_set, level + 1)?)
+                }
             };
             size.selections = size.selections.saturating_add(1);
             sum.add(size);
@@ -127,10 +162,22 @@ impl<'a> Measurer<'a> {
     }
 
     fn field(&mut self, field: &'a Field, level: usize) -> Result<Size, RequestError> {
-        let mut size = Size { fields_here: 1, depth: 1, ..Size::default() };
+        for (name, value) in &field.arguments {
+            let Ok(value) = value.node.clone().into_const_with(|_| Ok::<_, Infallible>(Value::Null));
+            no_upload(&value, name.pos)?;
+        }
+        let mut size = Size {
+            fields_here: 1,
+            depth: 1,
+            ..Size::default()
+        };
         if !field.selection_set.node.items.is_empty() {
             let below = self.selection_set(&field.selection_set, level + 1)?;
-            size = Self::deeper(Size { fields_here: 1, depth: below.depth + 1, ..below });
+            size = Self::deeper(Size {
+                fields_here: 1,
+                depth: below.depth + 1,
+                ..below
+            });
         }
         match field.name.node.as_str() {
             "__schema" | "__type" => {
@@ -145,17 +192,28 @@ impl<'a> Measurer<'a> {
     }
 
     fn deeper(size: Size) -> Size {
-        Size { levels: size.levels + 1, ..size }
+        Size {
+            levels: size.levels + 1,
+            ..size
+        }
     }
 
     fn within_levels(size: Size, level: usize) -> Result<Size, RequestError> {
-        limit("levels of selections (fragments and introspection included)", level + size.levels, LEVELS)?;
+        limit(
+            "levels of selections (fragments and introspection included)",
+            level + size.levels,
+            LEVELS,
+        )?;
         Ok(size)
     }
 
     fn count_directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
         self.directives += directives.len();
-        limit("directives in one place", directives.len(), self.limits.directives_per_node)
+        limit(
+            "directives in one place",
+            directives.len(),
+            self.limits.directives_per_node,
+        )
     }
 
     /// The executor runs a field once for every time it is selected, so two mutations that answer
@@ -169,7 +227,10 @@ impl<'a> Measurer<'a> {
                     Selection::Field(field) => {
                         let key = field.node.response_key();
                         if keys.contains(&&key.node) {
-                            let message = format!("Mutation field `{}` is selected more than once: each needs an alias of its own.", key.node);
+                            let message = format!(
+                                "Mutation field `{}` is selected more than once: each needs an alias of its own.",
+                                key.node
+                            );
                             return Err(RequestError::document(ErrorCode::ValidationFailed, message).at(key.pos));
                         }
                         keys.push(&key.node);

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use async_graphql::Name;
 use async_graphql::parser::Positioned;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, OperationType, Selection,
+    SelectionSet,
+};
 
 use crate::error::{ErrorCode, RequestError};
 
@@ -50,7 +53,12 @@ fn hoist(operation: &mut Positioned<OperationDefinition>, fragments: &Fragments)
     let mut sets = vec![&operation.node.selection_set.node];
     while let Some(set) = sets.pop() {
         for selection in &set.items {
-            if selection.node.directives().iter().any(|directive| matches!(directive.node.name.node.as_str(), "skip" | "include")) {
+            if selection
+                .node
+                .directives()
+                .iter()
+                .any(|directive| matches!(directive.node.name.node.as_str(), "skip" | "include"))
+            {
                 return invalid("The root field of a subscription takes neither @skip nor @include.".into());
             }
             let condition = match &selection.node {
@@ -64,21 +72,37 @@ fn hoist(operation: &mut Positioned<OperationDefinition>, fragments: &Fragments)
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    let Some(fragment) = fragments.get(name) else { return invalid(format!("There is no fragment `{name}`.")) };
+                    let Some(fragment) = fragments.get(name) else {
+                        return invalid(format!("There is no fragment `{name}`."));
+                    };
                     sets.push(&fragment.node.selection_set.node);
                     Some(&fragment.node.type_condition)
                 }
             };
-            if let Some(other) = condition.map(|condition| &condition.node.on.node).filter(|on| *on != ROOT_TYPE) {
+            if let Some(other) = condition
+                .map(|condition| &condition.node.on.node)
+                .filter(|on| *on != ROOT_TYPE)
+            {
                 return invalid(format!("A fragment on `{other}` cannot be spread in a subscription."));
             }
         }
     }
-    let [root] = roots[..] else { return invalid(format!("A subscription has exactly one root field; this one has {}.", roots.len())) };
+    let [root] = roots[..] else {
+        return invalid(format!(
+            "A subscription has exactly one root field; this one has {}.",
+            roots.len()
+        ));
+    };
     if root.node.name.node.starts_with("__") {
         return invalid("The root field of a subscription cannot be introspection.".into());
     }
-    if let [Positioned { node: Selection::Field(_), .. }] = operation.node.selection_set.node.items[..] {
+    if let [
+        Positioned {
+            node: Selection::Field(_),
+            ..
+        },
+    ] = operation.node.selection_set.node.items[..]
+    {
         return Ok(false);
     }
     let root: Positioned<Field> = root.clone();

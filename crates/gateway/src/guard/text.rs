@@ -32,7 +32,11 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), RequestError> {
             b'"' => string(&bytes[at..]).ok_or_else(|| unterminated(text, start))?,
             b'.' if bytes[at..].starts_with(b"...") => 3,
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => run(&bytes[at..], |byte| byte == b'_' || byte.is_ascii_alphanumeric()),
-            b'-' | b'0'..=b'9' => 1 + run(&bytes[at + 1..], |byte| matches!(byte, b'.' | b'+' | b'-') || byte.is_ascii_alphanumeric()),
+            b'-' | b'0'..=b'9' => {
+                1 + run(&bytes[at + 1..], |byte| {
+                    matches!(byte, b'.' | b'+' | b'-') || byte.is_ascii_alphanumeric()
+                })
+            }
             b'{' | b'[' | b'(' => {
                 depth += 1;
                 deepest = deepest.max(depth);
@@ -81,6 +85,16 @@ fn string(bytes: &[u8]) -> Option<usize> {
 fn unterminated(text: &str, offset: usize) -> RequestError {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let position = Pos { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 };
-    RequestError::document(ErrorCode::ParseFailed, format!("Syntax error at line {}, column {}: a string without an end.", position.line, position.column)).at(position)
+    let position = Pos {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    };
+    RequestError::document(
+        ErrorCode::ParseFailed,
+        format!(
+            "Syntax error at line {}, column {}: a string without an end.",
+            position.line, position.column
+        ),
+    )
+    .at(position)
 }
