@@ -285,18 +285,14 @@ fn extract(sources: &Figment) -> (Option<Config>, Vec<String>) {
             return (tried.ok(), mistakes);
         };
         for error in errors {
-            let mut path = error.path.clone();
-            if let Kind::UnknownField(field, _) = &error.kind {
-                path.push(field.clone());
-            }
-            let place = path.join(".");
+            let place = error.path.join(".");
             let source = sources.find_metadata(&place).map(|found| format!(" ({})", found.name)).unwrap_or_default();
             let what = match &error.kind {
                 Kind::UnknownField(_, known) => format!("unknown key; known are {}", known.join(", ")),
                 kind => kind.to_string(),
             };
             mistakes.push(format!("{place}: {what}{source}"));
-            if !take_out(&mut values, &path) {
+            if !take_out(&mut values, &error.path) {
                 return (None, mistakes);
             }
         }

@@ -1,1 +1,12 @@
+//! End to end, over real sockets, against the server as it ships. Files are named for the behaviour.
 
+mod access;
+mod accounts;
+mod cards;
+mod characters;
+mod chat;
+mod house;
+mod recovery;
+mod relations;
+mod streams;
+mod support;
