@@ -20,12 +20,12 @@ pub mod server;
 mod uploads;
 pub mod ws;
 
+pub use self::http::encode;
 pub use cache::PersistedQuery;
 pub use error::{ErrorCode, RequestError};
 pub use front::{Front, Operation, OperationKind, Prepared};
 pub use house::{Authenticated, Caller, House};
 pub use origins::{NotAnOrigin, Origins};
-pub use self::http::encode;
 pub use outcome::is_request_error;
 pub use request_id::RequestId;
 pub use routes::graphql_routes;
