@@ -1,5 +1,6 @@
 //! The command line of `tavern`.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -126,9 +127,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     start_logging(config)?;
     let mut running = Box::pin(app::start(config)).await?;
     let address = running.address;
-    // For people and for scripts: the port may have been chosen just now.
-    println!("listening on http://{address}");
-    println!("playground  http://{address}/playground/");
+    // For people and for scripts: the port may have been chosen just now. Nobody has to listen.
+    let _ = writeln!(std::io::stdout(), "listening on http://{address}\nplayground  http://{address}/playground/");
     tokio::select! {
         () = running.ended() => anyhow::bail!("the server ended unasked"),
         asked = asked_to_stop() => asked?,
