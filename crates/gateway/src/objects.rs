@@ -11,7 +11,6 @@ use tavern_services::Services;
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// `/objects/avatars/{character}/{hash}-{size}` and `/.well-known/jwks.json`.
-#[must_use]
 pub fn routes(services: Services) -> Router {
     Router::new().route("/objects/avatars/{character}/{picture}", get(avatar)).route("/.well-known/jwks.json", get(jwks)).with_state(services)
 }

@@ -13,7 +13,6 @@ static BUNDLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../playground/dist
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// `/playground/` and what belongs to it; `/` leads there.
-#[must_use]
 pub fn routes() -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::to("/playground/") }))
