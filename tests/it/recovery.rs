@@ -55,7 +55,12 @@ impl Process {
         Self { child, url }
     }
 
-    fn kill(mut self) {
+    /// With SIGKILL: nothing is finished, nothing is flushed.
+    fn kill(self) {}
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it is gone");
     }
