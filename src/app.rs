@@ -24,6 +24,7 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     pub services: Services,
+    front: Front<Tavern>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -36,6 +37,8 @@ impl Running {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let served = self.serving.await;
+        // A mutation goes on when its client has left; the stores stay open for it.
+        self.front.drained().await;
         self.services.close().await;
         served.context("the server's task")
     }
@@ -53,7 +56,11 @@ pub fn store_config(config: &Config) -> StoreConfig {
         0 => std::thread::available_parallelism().map_or(2, |count| u32::try_from(count.get()).unwrap_or(2)),
         readers => readers,
     };
-    StoreConfig { database_url: config.database_url(), objects: ObjectsConfig::Files(config.objects_dir()), readers }
+    StoreConfig {
+        database_url: config.database_url(),
+        objects: ObjectsConfig::Files(config.objects_dir()),
+        readers,
+    }
 }
 
 /// Opens the stores and the use cases over them.
@@ -63,9 +70,17 @@ pub fn store_config(config: &Config) -> StoreConfig {
 pub async fn open(config: &Config) -> anyhow::Result<Services> {
     let data_dir = std::path::absolute(&config.data_dir)?;
     tavern_services::files::create_private_folder(&data_dir)?;
-    let store = Store::open(&store_config(config), &config.limits).await.with_context(|| "the store cannot be opened")?;
+    let store = Store::open(&store_config(config), &config.limits)
+        .await
+        .with_context(|| "the store cannot be opened")?;
     let models = Router::new(&config.models_config(), config.limits.reply_bytes)?;
-    let parts = Parts { store, limits: config.limits.clone(), clock: Arc::new(SystemClock), models, keys: data_dir.join("keys") };
+    let parts = Parts {
+        store,
+        limits: config.limits.clone(),
+        clock: Arc::new(SystemClock),
+        models,
+        keys: data_dir.join("keys"),
+    };
     Ok(Services::open(parts).await?)
 }
 
@@ -79,7 +94,8 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     if is_first_start {
         crate::demo_character::introduce(&services).await?;
     }
-    let listener = server::bind(config.server.listen).with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let listener =
+        server::bind(config.server.listen).with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let origins = Origins::parse(&config.server.cors_origins)?;
@@ -91,13 +107,25 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
     });
     let front = Front::new(Arc::new(Tavern::new(services.clone())));
     let sockets = Sockets::new(front.clone(), origins.clone(), stop.clone());
-    let app = graphql_routes(front, sockets)
+    let app = graphql_routes(front.clone(), sockets)
         .merge(objects::routes(services.clone()))
         .merge(playground::routes())
         .merge(health::routes(readiness.clone()));
-    let app = layers::dress(app, &Edge { origins, hsts: config.server.hsts });
+    let app = layers::dress(
+        app,
+        &Edge {
+            origins,
+            hsts: config.server.hsts,
+        },
+    );
     readiness.start();
     let limits = Arc::new(config.limits.clone());
     let serving = tokio::spawn(server::serve(listener, app, limits, stop.clone()));
-    Ok(Running { address, services, stop, serving })
+    Ok(Running {
+        address,
+        services,
+        front,
+        stop,
+        serving,
+    })
 }

@@ -187,14 +187,24 @@ impl Config {
         let mut mistakes = Vec::new();
         let mut wrong = |place: &str, what: String| mistakes.push(format!("{place}: {what}"));
         let url = &self.database.url;
-        if !(url.is_empty() || ["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))) {
+        if !(url.is_empty()
+            || ["sqlite://", "postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme)))
+        {
             wrong("database.url", "is neither `sqlite://…` nor `postgres://…`".into());
         }
         if !self.documents.url.is_empty() && self.documents.url != *url {
-            wrong("documents.url", "this version keeps documents in the relational database; leave it empty".into());
+            wrong(
+                "documents.url",
+                "this version keeps documents in the relational database; leave it empty".into(),
+            );
         }
         if !self.redis.url.is_empty() {
-            wrong("redis.url", "this version keeps caches, limits and events in its own process; leave it empty".into());
+            wrong(
+                "redis.url",
+                "this version keeps caches, limits and events in its own process; leave it empty".into(),
+            );
         }
         if !(self.objects.url.is_empty() || self.objects.url.starts_with("file:///")) {
             wrong("objects.url", "is not `file:///absolute/path`".into());
@@ -203,11 +213,17 @@ impl Config {
             wrong("server.cors_origins", error.to_string());
         }
         if self.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            wrong("log.filter", "is not a filter such as `info` or `tavern=debug,warn`".into());
+            wrong(
+                "log.filter",
+                "is not a filter such as `info` or `tavern=debug,warn`".into(),
+            );
         }
         let limits = &self.limits;
         if limits.default_page_size == 0 || limits.default_page_size > limits.max_page_size {
-            wrong("limits.default_page_size", format!("must be between 1 and limits.max_page_size ({})", limits.max_page_size));
+            wrong(
+                "limits.default_page_size",
+                format!("must be between 1 and limits.max_page_size ({})", limits.max_page_size),
+            );
         }
         mistakes.extend(self.models_config().validate());
         mistakes
@@ -246,7 +262,12 @@ impl Config {
     /// If a value cannot be written as TOML.
     pub fn redacted(&self) -> Result<String, toml::ser::Error> {
         let mut shown = self.clone();
-        for url in [&mut shown.database.url, &mut shown.documents.url, &mut shown.redis.url, &mut shown.objects.url] {
+        for url in [
+            &mut shown.database.url,
+            &mut shown.documents.url,
+            &mut shown.redis.url,
+            &mut shown.objects.url,
+        ] {
             *url = without_password(url);
         }
         toml::to_string(&shown)
@@ -260,7 +281,11 @@ fn absolute(path: &Path) -> PathBuf {
 /// A URL whose password is hidden; anything that has an `@` but no scheme is hidden whole.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return if url.contains('@') { "[redacted]".into() } else { url.to_owned() };
+        return if url.contains('@') {
+            "[redacted]".into()
+        } else {
+            url.to_owned()
+        };
     };
     match rest.rsplit_once('@') {
         None => url.to_owned(),
@@ -286,7 +311,10 @@ fn extract(sources: &Figment) -> (Option<Config>, Vec<String>) {
         };
         for error in errors {
             let place = error.path.join(".");
-            let source = sources.find_metadata(&place).map(|found| format!(" ({})", found.name)).unwrap_or_default();
+            let source = sources
+                .find_metadata(&place)
+                .map(|found| format!(" ({})", found.name))
+                .unwrap_or_default();
             let what = match &error.kind {
                 Kind::UnknownField(_, known) => format!("unknown key; known are {}", known.join(", ")),
                 kind => kind.to_string(),
@@ -302,7 +330,9 @@ fn extract(sources: &Figment) -> (Option<Config>, Vec<String>) {
 
 /// Removes what stands at `path`; from inside a list, the whole item.
 fn take_out(values: &mut Dict, path: &[String]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return false };
+    let Some((first, rest)) = path.split_first() else {
+        return false;
+    };
     if rest.is_empty() {
         return values.remove(first).is_some();
     }
@@ -337,7 +367,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tavern.toml");
         std::fs::write(&file, toml).unwrap();
-        Config::load(&Flags { file: Some(file), ..Flags::default() }).map_err(|mistakes| mistakes.0)
+        Config::load(&Flags {
+            file: Some(file),
+            ..Flags::default()
+        })
+        .map_err(|mistakes| mistakes.0)
     }
 
     #[test]
@@ -384,7 +418,13 @@ mod tests {
         )
         .unwrap();
         let shown = config.redacted().unwrap();
-        assert!(!shown.contains("hunter2") && !shown.contains("sk-very-secret"), "{shown}");
-        assert!(shown.contains("postgres://tavern:[redacted]@localhost/tavern"), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("sk-very-secret"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("postgres://tavern:[redacted]@localhost/tavern"),
+            "{shown}"
+        );
     }
 }

@@ -8,12 +8,30 @@ use tavern_services::character::{CharacterListing, CharacterPatch, Listing};
 
 /// Adds the demo character to a tavern that has no other.
 pub async fn introduce(services: &Services) -> Result<()> {
-    let everybody = CharacterListing { listing: Listing::Public, filter: Default::default(), order: CharacterOrder::Created, with_text: false, with_creator: false };
-    let page = PageArgs { first: Some(1), ..PageArgs::default() };
-    if !services.characters.list(&Actor::System, everybody, page).await?.items.is_empty() {
+    let everybody = CharacterListing {
+        listing: Listing::Public,
+        filter: Default::default(),
+        order: CharacterOrder::Created,
+        with_text: false,
+        with_creator: false,
+    };
+    let page = PageArgs {
+        first: Some(1),
+        ..PageArgs::default()
+    };
+    if !services
+        .characters
+        .list(&Actor::System, everybody, page)
+        .await?
+        .items
+        .is_empty()
+    {
         return Ok(());
     }
-    services.characters.create(&Actor::System, maren(), Visibility::Public).await?;
+    services
+        .characters
+        .create(&Actor::System, maren(), Visibility::Public)
+        .await?;
     Ok(())
 }
 

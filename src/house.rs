@@ -14,7 +14,9 @@ pub struct Tavern {
 
 impl Tavern {
     pub fn new(services: Services) -> Self {
-        let schema = tavern_resolvers::schema().limit_complexity(services.limits().complexity).finish();
+        let schema = tavern_resolvers::schema()
+            .limit_complexity(services.limits().complexity)
+            .finish();
         Self { schema, services }
     }
 }
@@ -32,7 +34,11 @@ impl House for Tavern {
     }
 
     fn with_context(&self, request: Request, caller: &Caller) -> Request {
-        request.data(RequestContext::new(self.services.clone(), caller.actor.clone(), caller.address))
+        request.data(RequestContext::new(
+            self.services.clone(),
+            caller.actor.clone(),
+            caller.address,
+        ))
     }
 
     fn limits(&self) -> &Limits {

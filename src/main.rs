@@ -105,20 +105,30 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         print!("{}", tavern_resolvers::sdl());
         return Ok(());
     }
-    let flags = Flags { file: cli.settings.config, listen: cli.settings.listen, data_dir: cli.settings.data_dir };
+    let flags = Flags {
+        file: cli.settings.config,
+        listen: cli.settings.listen,
+        data_dir: cli.settings.data_dir,
+    };
     let config = Config::load(&flags)?;
     match cli.command {
         None | Some(Command::Serve) => Box::pin(serve(&config)).await,
         Some(Command::Migrate { what }) => Box::pin(migrate(&config, what.unwrap_or(Migrate::Up))).await,
-        Some(Command::Config { what: ConfigCommand::Check }) => {
+        Some(Command::Config {
+            what: ConfigCommand::Check,
+        }) => {
             println!("the configuration is sound");
             Ok(())
         }
-        Some(Command::Config { what: ConfigCommand::Print }) => {
+        Some(Command::Config {
+            what: ConfigCommand::Print,
+        }) => {
             print!("{}", config.redacted()?);
             Ok(())
         }
-        Some(Command::Admin { what: Admin::SetRoles { username, roles } }) => Box::pin(set_roles(&config, &username, &roles)).await,
+        Some(Command::Admin {
+            what: Admin::SetRoles { username, roles },
+        }) => Box::pin(set_roles(&config, &username, &roles)).await,
         Some(Command::Schema) => unreachable!("printed above"),
     }
 }
@@ -128,7 +138,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut running = Box::pin(app::start(config)).await?;
     let address = running.address;
     // For people and for scripts: the port may have been chosen just now. Nobody has to listen.
-    let _ = writeln!(std::io::stdout(), "listening on http://{address}\nplayground  http://{address}/playground/");
+    let _ = writeln!(
+        std::io::stdout(),
+        "listening on http://{address}\nplayground  http://{address}/playground/"
+    );
     tokio::select! {
         () = running.ended() => anyhow::bail!("the server ended unasked"),
         asked = asked_to_stop() => asked?,
@@ -169,10 +182,17 @@ async fn migrate(config: &Config, what: Migrate) -> anyhow::Result<()> {
 async fn set_roles(config: &Config, username: &str, roles: &[String]) -> anyhow::Result<()> {
     let roles: Vec<Role> = roles
         .iter()
-        .map(|role| role.parse().map_err(|()| anyhow::anyhow!("{role} is not a role; roles are user, moderator, admin")))
+        .map(|role| {
+            role.parse()
+                .map_err(|()| anyhow::anyhow!("{role} is not a role; roles are user, moderator, admin"))
+        })
         .collect::<anyhow::Result<_>>()?;
     let services = Box::pin(app::open(config)).await?;
-    let user = services.accounts.set_roles(&Actor::System, username, &roles).await.with_context(|| username.to_owned())?;
+    let user = services
+        .accounts
+        .set_roles(&Actor::System, username, &roles)
+        .await
+        .with_context(|| username.to_owned())?;
     let names: Vec<_> = user.roles.iter().map(Role::to_string).collect();
     println!("{} is now {}", user.username, names.join(", "));
     services.close().await;
@@ -181,7 +201,9 @@ async fn set_roles(config: &Config, username: &str, roles: &[String]) -> anyhow:
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {
     let filter: EnvFilter = config.log.filter.parse()?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

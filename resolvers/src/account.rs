@@ -4,9 +4,14 @@ use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use tavern_domain::account::User as Account;
 use tavern_domain::{Error, Role, UserId, ViewerId};
-use tavern_schema::account::{LoginInput, LogoutInput, RefreshTokensInput, RegisterInput, TokenPair, UpdateProfileInput, UserFields};
+use tavern_schema::account::{
+    LoginInput, LogoutInput, RefreshTokensInput, RegisterInput, TokenPair, UpdateProfileInput, UserFields,
+};
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
-use tavern_schema::error::{LoginError, LogoutError, RefreshTokensError, RegisterError, UpdateProfileError, nullable, operation_error, user_errors};
+use tavern_schema::error::{
+    LoginError, LogoutError, RefreshTokensError, RegisterError, UpdateProfileError, nullable, operation_error,
+    user_errors,
+};
 use tavern_services::account::{ProfilePatch, SignIn};
 use tavern_services::character::{ListedCreator, Listing};
 
@@ -28,13 +33,27 @@ pub struct User {
 impl User {
     #[must_use]
     pub fn of(account: &Account) -> Self {
-        Self { id: account.id.to_string().into(), fields: UserFields::of(account), user: account.id }
+        Self {
+            id: account.id.to_string().into(),
+            fields: UserFields::of(account),
+            user: account.id,
+        }
     }
 
     /// The creator that a list of characters has read along.
     pub(crate) fn listed(creator: &ListedCreator) -> Self {
-        let fields = UserFields { username: creator.username.clone(), display_name: creator.display_name.clone(), avatar_url: None, bio: creator.bio.clone(), created_at: creator.created_at.into() };
-        Self { id: creator.id.to_string().into(), fields, user: creator.id }
+        let fields = UserFields {
+            username: creator.username.clone(),
+            display_name: creator.display_name.clone(),
+            avatar_url: None,
+            bio: creator.bio.clone(),
+            created_at: creator.created_at.into(),
+        };
+        Self {
+            id: creator.id.to_string().into(),
+            fields,
+            user: creator.id,
+        }
     }
 }
 
@@ -42,7 +61,14 @@ impl User {
 impl User {
     /// Those the caller may see, the newest first.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
-    async fn characters(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<CharacterConnection> {
+    async fn characters(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<CharacterConnection> {
         list_characters(ctx, Listing::Of(self.user), page_args(first, after, last, before)).await
     }
 }
@@ -65,7 +91,12 @@ pub struct Viewer {
 impl Viewer {
     #[must_use]
     pub fn of(account: &Account) -> Self {
-        let mut permissions: Vec<_> = account.roles.iter().flat_map(|role| role.permissions()).map(|permission| permission.as_str().to_owned()).collect();
+        let mut permissions: Vec<_> = account
+            .roles
+            .iter()
+            .flat_map(|role| role.permissions())
+            .map(|permission| permission.as_str().to_owned())
+            .collect();
         permissions.sort_unstable();
         permissions.dedup();
         Self {
@@ -84,7 +115,14 @@ impl Viewer {
 impl Viewer {
     /// One's own characters of any visibility, the newest first.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
-    async fn characters(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<CharacterConnection> {
+    async fn characters(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<CharacterConnection> {
         list_characters(ctx, Listing::Of(self.account), page_args(first, after, last, before)).await
     }
 
@@ -101,8 +139,15 @@ impl Viewer {
     ) -> Result<Connection<Cursor, ChatSession, SessionTotal>> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let archived = archived.unwrap_or(false);
-        let page = services.chats.own_sessions(actor, archived, page_args(first, after, last, before)).await.map_err(|error| operation_error(&error))?;
-        Ok(connection(page.map(|(session, cursor)| (ChatSession::of(session), cursor)), SessionTotal { archived }))
+        let page = services
+            .chats
+            .own_sessions(actor, archived, page_args(first, after, last, before))
+            .await
+            .map_err(|error| operation_error(&error))?;
+        Ok(connection(
+            page.map(|(session, cursor)| (ChatSession::of(session), cursor)),
+            SessionTotal { archived },
+        ))
     }
 }
 
@@ -114,7 +159,9 @@ impl AccountQuery {
     /// Null when the caller is anonymous.
     async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        nullable(ctx, services.accounts.viewer(actor).await).as_ref().map(Viewer::of)
+        nullable(ctx, services.accounts.viewer(actor).await)
+            .as_ref()
+            .map(Viewer::of)
     }
 
     async fn user(&self, ctx: &Context<'_>, username: String) -> Option<User> {
@@ -157,7 +204,11 @@ pub struct UpdateProfilePayload {
 }
 
 fn signed_in(signed_in: SignIn) -> (Option<Viewer>, Option<TokenPair>) {
-    let tokens = TokenPair { access_token: signed_in.access_token, refresh_token: signed_in.refresh_token, expires_at: signed_in.expires_at.into() };
+    let tokens = TokenPair {
+        access_token: signed_in.access_token,
+        refresh_token: signed_in.refresh_token,
+        expires_at: signed_in.expires_at.into(),
+    };
     (Some(Viewer::of(&signed_in.user)), Some(tokens))
 }
 
@@ -169,12 +220,23 @@ impl AccountMutation {
     /// Makes an account and signs it in. A taken name or address is CONFLICT.
     async fn register(&self, ctx: &Context<'_>, input: RegisterInput) -> Result<RegisterPayload> {
         let RequestContext { services, address, .. } = RequestContext::of(ctx);
-        match services.accounts.register(*address, &input.username, &input.email, &input.password).await {
+        match services
+            .accounts
+            .register(*address, &input.username, &input.email, &input.password)
+            .await
+        {
             Ok(sign_in) => {
                 let (viewer, tokens) = signed_in(sign_in);
-                Ok(RegisterPayload { viewer, tokens, user_errors: Vec::new() })
+                Ok(RegisterPayload {
+                    viewer,
+                    tokens,
+                    user_errors: Vec::new(),
+                })
             }
-            Err(error) => Ok(RegisterPayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Err(error) => Ok(RegisterPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 
@@ -184,20 +246,39 @@ impl AccountMutation {
         match services.accounts.login(*address, &input.login, &input.password).await {
             Ok(sign_in) => {
                 let (viewer, tokens) = signed_in(sign_in);
-                Ok(LoginPayload { viewer, tokens, user_errors: Vec::new() })
+                Ok(LoginPayload {
+                    viewer,
+                    tokens,
+                    user_errors: Vec::new(),
+                })
             }
-            Err(error) => Ok(LoginPayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Err(error) => Ok(LoginPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 
     /// Trades a refresh token for a new pair. One that was used before ends the whole login.
     async fn refresh_tokens(&self, ctx: &Context<'_>, input: RefreshTokensInput) -> Result<RefreshTokensPayload> {
-        match RequestContext::of(ctx).services.accounts.refresh(&input.refresh_token).await {
+        match RequestContext::of(ctx)
+            .services
+            .accounts
+            .refresh(&input.refresh_token)
+            .await
+        {
             Ok(sign_in) => {
                 let (viewer, tokens) = signed_in(sign_in);
-                Ok(RefreshTokensPayload { viewer, tokens, user_errors: Vec::new() })
+                Ok(RefreshTokensPayload {
+                    viewer,
+                    tokens,
+                    user_errors: Vec::new(),
+                })
             }
-            Err(error) => Ok(RefreshTokensPayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Err(error) => Ok(RefreshTokensPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 
@@ -206,21 +287,44 @@ impl AccountMutation {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         match services.accounts.logout(actor, input.refresh_token.as_deref()).await {
             Ok(()) => Ok(LogoutPayload::default()),
-            Err(error) => Ok(LogoutPayload { user_errors: user_errors(error)? }),
+            Err(error) => Ok(LogoutPayload {
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
     async fn update_profile(&self, ctx: &Context<'_>, input: UpdateProfileInput) -> Result<UpdateProfilePayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        match services.accounts.update_profile(actor, ProfilePatch { display_name: input.display_name, bio: input.bio }).await {
-            Ok(account) => Ok(UpdateProfilePayload { viewer: Some(Viewer::of(&account)), user: Some(User::of(&account)), user_errors: Vec::new() }),
-            Err(error) => Ok(UpdateProfilePayload { user_errors: user_errors(error)?, ..Default::default() }),
+        match services
+            .accounts
+            .update_profile(
+                actor,
+                ProfilePatch {
+                    display_name: input.display_name,
+                    bio: input.bio,
+                },
+            )
+            .await
+        {
+            Ok(account) => Ok(UpdateProfilePayload {
+                viewer: Some(Viewer::of(&account)),
+                user: Some(User::of(&account)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(UpdateProfilePayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 }
 
 /// An account by id, for relations.
 pub(crate) async fn load_user(ctx: &Context<'_>, id: UserId) -> Result<Option<User>, Error> {
-    let found = RequestContext::of(ctx).loaders().load_one(id).await.map_err(crate::loaders::shared)?;
+    let found = RequestContext::of(ctx)
+        .loaders()
+        .load_one(id)
+        .await
+        .map_err(crate::loaders::shared)?;
     Ok(found.as_ref().map(User::of))
 }

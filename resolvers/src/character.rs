@@ -7,11 +7,15 @@ use tavern_domain::character as domain;
 use tavern_domain::page::PageArgs;
 use tavern_domain::{CharacterId, Error, UserId};
 use tavern_schema::character::{
-    CharacterFilter, CharacterOrder, CharacterSource, CharacterSummaryFields, CharacterTextFields, CreateCharacterInput, DeleteCharacterInput, ImportCharacterInput, SetCharacterVisibilityInput, TEXT_FIELDS,
+    CharacterFilter, CharacterOrder, CharacterSource, CharacterSummaryFields, CharacterTextFields,
+    CreateCharacterInput, DeleteCharacterInput, ImportCharacterInput, SetCharacterVisibilityInput, TEXT_FIELDS,
     UpdateCharacterInput,
 };
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
-use tavern_schema::error::{CreateCharacterError, DeleteCharacterError, ImportCharacterError, SetCharacterVisibilityError, UpdateCharacterError, nullable, operation_error, user_errors};
+use tavern_schema::error::{
+    CreateCharacterError, DeleteCharacterError, ImportCharacterError, SetCharacterVisibilityError,
+    UpdateCharacterError, nullable, operation_error, user_errors,
+};
 use tavern_schema::id::parse_id;
 use tavern_services::avatar::SIZES;
 use tavern_services::character::{CardSource, CharacterListing, CharacterPatch, ListedCharacter, Listing};
@@ -55,13 +59,24 @@ impl Character {
         (Self::of_parts(&listed.summary, listed.text, creator), listed.cursor)
     }
 
-    fn of_parts(summary: &domain::CharacterSummary, text: Option<domain::CharacterText>, loaded_creator: Option<User>) -> Self {
+    fn of_parts(
+        summary: &domain::CharacterSummary,
+        text: Option<domain::CharacterText>,
+        loaded_creator: Option<User>,
+    ) -> Self {
         let text = text.unwrap_or_default();
         Self {
             id: summary.id.to_string().into(),
             summary: summary.into(),
             text: (&text).into(),
-            more: More { id: summary.id, creator: summary.creator, loaded_creator, avatar: summary.avatar.clone(), notes: text.creator_notes, notes_by_language: text.creator_notes_by_language },
+            more: More {
+                id: summary.id,
+                creator: summary.creator,
+                loaded_creator,
+                avatar: summary.avatar.clone(),
+                notes: text.creator_notes,
+                notes_by_language: text.creator_notes_by_language,
+            },
         }
     }
 }
@@ -78,7 +93,12 @@ impl Character {
 
     /// The creator's notes, in `language` (ISO 639-1) if the card has them in it.
     async fn creator_notes(&self, language: Option<String>) -> &str {
-        let translated = language.and_then(|wanted| self.more.notes_by_language.iter().find(|(language, _)| language.eq_ignore_ascii_case(&wanted)));
+        let translated = language.and_then(|wanted| {
+            self.more
+                .notes_by_language
+                .iter()
+                .find(|(language, _)| language.eq_ignore_ascii_case(&wanted))
+        });
         translated.map_or(&self.more.notes, |(_, notes)| notes)
     }
 
@@ -86,13 +106,22 @@ impl Character {
     async fn avatar_url(&self, size: Option<i32>) -> Option<String> {
         let hash = self.more.avatar.as_ref()?;
         let wanted = size.and_then(|size| u32::try_from(size).ok()).unwrap_or(512);
-        let size = SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(SIZES[SIZES.len() - 1]);
+        let size = SIZES
+            .into_iter()
+            .find(|size| *size >= wanted)
+            .unwrap_or(SIZES[SIZES.len() - 1]);
         Some(format!("/objects/avatars/{}/{}-{size}", self.more.id, &hash[..16]))
     }
 
     /// Everything the card carries that the platform has no field for.
     async fn card_extensions(&self, ctx: &Context<'_>) -> Result<Json<Value>> {
-        RequestContext::of(ctx).services.characters.card_extensions(self.more.id).await.map(Json).map_err(|error| operation_error(&error))
+        RequestContext::of(ctx)
+            .services
+            .characters
+            .card_extensions(self.more.id)
+            .await
+            .map(Json)
+            .map_err(|error| operation_error(&error))
     }
 }
 
@@ -113,9 +142,24 @@ impl CharacterTotal {
 }
 
 /// A list without a filter, the newest first.
-pub(crate) async fn list_characters(ctx: &Context<'_>, listing: Listing, page: PageArgs) -> Result<CharacterConnection> {
+pub(crate) async fn list_characters(
+    ctx: &Context<'_>,
+    listing: Listing,
+    page: PageArgs,
+) -> Result<CharacterConnection> {
     let filter = domain::CharacterFilter::default();
-    list(ctx, CharacterListing { listing, filter, order: domain::CharacterOrder::Created, with_text: false, with_creator: false }, page).await
+    list(
+        ctx,
+        CharacterListing {
+            listing,
+            filter,
+            order: domain::CharacterOrder::Created,
+            with_text: false,
+            with_creator: false,
+        },
+        page,
+    )
+    .await
 }
 
 /// Reads a page, and with it what the selection needs: text and creators in the same statement.
@@ -126,7 +170,11 @@ async fn list(ctx: &Context<'_>, mut listing: CharacterListing, page: PageArgs) 
     let any = |field: &str| nodes.iter().any(|node| node.field(field).exists());
     listing.with_text = TEXT_FIELDS.iter().any(|field| any(field));
     listing.with_creator = any("creator");
-    let page = services.characters.list(actor, listing.clone(), page).await.map_err(|error| operation_error(&error))?;
+    let page = services
+        .characters
+        .list(actor, listing.clone(), page)
+        .await
+        .map_err(|error| operation_error(&error))?;
     Ok(connection(page.map(Character::listed), CharacterTotal(listing)))
 }
 
@@ -155,9 +203,21 @@ impl CharacterQuery {
         filter: Option<CharacterFilter>,
         #[graphql(default_with = "Some(CharacterOrder::Popular)")] order_by: Option<CharacterOrder>,
     ) -> Result<CharacterConnection> {
-        let filter = filter.map_or_else(|| domain::CharacterFilter { nsfw: Some(false), ..Default::default() }, Into::into);
+        let filter = filter.map_or_else(
+            || domain::CharacterFilter {
+                nsfw: Some(false),
+                ..Default::default()
+            },
+            Into::into,
+        );
         let order = order_by.unwrap_or(CharacterOrder::Popular).into();
-        let listing = CharacterListing { listing: Listing::Public, filter, order, with_text: false, with_creator: false };
+        let listing = CharacterListing {
+            listing: Listing::Public,
+            filter,
+            order,
+            with_text: false,
+            with_creator: false,
+        };
         list(ctx, listing, page_args(first, after, last, before)).await
     }
 }
@@ -173,8 +233,14 @@ macro_rules! payload {
         impl $name {
             fn of(result: Result<domain::Character, Error>) -> Result<Self> {
                 match result {
-                    Ok(character) => Ok(Self { character: Some(Character::of(character)), user_errors: Vec::new() }),
-                    Err(error) => Ok(Self { character: None, user_errors: user_errors(error)? }),
+                    Ok(character) => Ok(Self {
+                        character: Some(Character::of(character)),
+                        user_errors: Vec::new(),
+                    }),
+                    Err(error) => Ok(Self {
+                        character: None,
+                        user_errors: user_errors(error)?,
+                    }),
                 }
             }
         }
@@ -242,7 +308,12 @@ impl CharacterMutation {
             tags: input.tags,
             is_nsfw: input.is_nsfw,
         };
-        let updated = async { services.characters.update(actor, parse_id("id", &input.id)?, input.expected_version, patch).await };
+        let updated = async {
+            services
+                .characters
+                .update(actor, parse_id("id", &input.id)?, input.expected_version, patch)
+                .await
+        };
         UpdateCharacterPayload::of(updated.await)
     }
 
@@ -251,14 +322,29 @@ impl CharacterMutation {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let deleted = async { services.characters.delete(actor, parse_id("id", &input.id)?).await };
         match deleted.await {
-            Ok(()) => Ok(DeleteCharacterPayload { deleted_id: Some(input.id), user_errors: Vec::new() }),
-            Err(error) => Ok(DeleteCharacterPayload { deleted_id: None, user_errors: user_errors(error)? }),
+            Ok(()) => Ok(DeleteCharacterPayload {
+                deleted_id: Some(input.id),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(DeleteCharacterPayload {
+                deleted_id: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
-    async fn set_character_visibility(&self, ctx: &Context<'_>, input: SetCharacterVisibilityInput) -> Result<SetCharacterVisibilityPayload> {
+    async fn set_character_visibility(
+        &self,
+        ctx: &Context<'_>,
+        input: SetCharacterVisibilityInput,
+    ) -> Result<SetCharacterVisibilityPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let changed = async { services.characters.set_visibility(actor, parse_id("id", &input.id)?, input.visibility.into()).await };
+        let changed = async {
+            services
+                .characters
+                .set_visibility(actor, parse_id("id", &input.id)?, input.visibility.into())
+                .await
+        };
         SetCharacterVisibilityPayload::of(changed.await)
     }
 
@@ -270,8 +356,15 @@ impl CharacterMutation {
             CharacterSource::Json(Json(card)) => CardSource::Json(card),
         };
         match services.characters.import(actor, source).await {
-            Ok(imported) => Ok(ImportCharacterPayload { character: Some(Character::of(imported.character)), warnings: imported.warnings, user_errors: Vec::new() }),
-            Err(error) => Ok(ImportCharacterPayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Ok(imported) => Ok(ImportCharacterPayload {
+                character: Some(Character::of(imported.character)),
+                warnings: imported.warnings,
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ImportCharacterPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 }

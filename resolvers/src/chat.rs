@@ -6,7 +6,9 @@ use tavern_domain::chat as domain;
 use tavern_domain::{CharacterId, Error, SessionId, UserId};
 use tavern_schema::chat::{ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, UpdateChatSessionInput};
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
-use tavern_schema::error::{CreateChatSessionError, DeleteChatSessionError, UpdateChatSessionError, nullable, operation_error, user_errors};
+use tavern_schema::error::{
+    CreateChatSessionError, DeleteChatSessionError, UpdateChatSessionError, nullable, operation_error, user_errors,
+};
 use tavern_schema::id::{parse_id, parse_ids};
 use tavern_services::chat::{NewSession, SessionPatch};
 
@@ -36,7 +38,14 @@ pub struct ChatSession {
 impl ChatSession {
     #[must_use]
     pub fn of(session: domain::ChatSession) -> Self {
-        Self { id: session.id.to_string().into(), fields: (&session).into(), session: session.id, owner: session.owner, message_total: session.message_count, cast: session.characters }
+        Self {
+            id: session.id.to_string().into(),
+            fields: (&session).into(),
+            session: session.id,
+            owner: session.owner,
+            message_total: session.message_count,
+            cast: session.characters,
+        }
     }
 }
 
@@ -62,28 +71,57 @@ impl ChatSession {
     }
 
     async fn participants(&self, ctx: &Context<'_>) -> Result<Vec<Participant>> {
-        Ok(vec![Participant { user: owner(ctx, self.owner).await?, role: "owner".into() }])
+        Ok(vec![Participant {
+            user: owner(ctx, self.owner).await?,
+            role: "owner".into(),
+        }])
     }
 
     /// In the order they were added; those that the caller may no longer see are left out.
     async fn characters(&self, ctx: &Context<'_>) -> Result<Vec<Character>> {
-        let found = RequestContext::of(ctx).loaders().load_many(self.cast.iter().copied()).await;
+        let found = RequestContext::of(ctx)
+            .loaders()
+            .load_many(self.cast.iter().copied())
+            .await;
         let mut found = found.map_err(|error| operation_error(&error))?;
-        Ok(self.cast.iter().filter_map(|id| found.remove(id)).map(Character::of).collect())
+        Ok(self
+            .cast
+            .iter()
+            .filter_map(|id| found.remove(id))
+            .map(Character::of)
+            .collect())
     }
 
     /// In their order; the newest page with `last`.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
-    async fn messages(&self, ctx: &Context<'_>, first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Result<Connection<Cursor, Message, MessageTotal>> {
+    async fn messages(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<Connection<Cursor, Message, MessageTotal>> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let page = services.chats.messages(actor, self.session, page_args(first, after, last, before)).await.map_err(|error| operation_error(&error))?;
-        Ok(connection(page.map(|(message, cursor)| (Message::of(message), cursor)), MessageTotal(self.message_total)))
+        let page = services
+            .chats
+            .messages(actor, self.session, page_args(first, after, last, before))
+            .await
+            .map_err(|error| operation_error(&error))?;
+        Ok(connection(
+            page.map(|(message, cursor)| (Message::of(message), cursor)),
+            MessageTotal(self.message_total),
+        ))
     }
 
     /// The replies being written at this moment.
     async fn active_generations(&self, ctx: &Context<'_>) -> Result<Vec<Generation>> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let active = services.chats.active_generations(actor, self.session).await.map_err(|error| operation_error(&error))?;
+        let active = services
+            .chats
+            .active_generations(actor, self.session)
+            .await
+            .map_err(|error| operation_error(&error))?;
         Ok(active.into_iter().map(Generation::of).collect())
     }
 }
@@ -156,41 +194,92 @@ pub struct ChatMutation;
 #[Object]
 impl ChatMutation {
     /// Starts a chat: the characters greet, with their alternate greetings as swipes.
-    async fn create_chat_session(&self, ctx: &Context<'_>, input: CreateChatSessionInput) -> Result<CreateChatSessionPayload> {
+    async fn create_chat_session(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateChatSessionInput,
+    ) -> Result<CreateChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let created = async {
             let characters = parse_ids("characterIds", &input.character_ids, services.limits().max_page_size)?;
-            services.chats.create(actor, NewSession { characters, title: input.title, model: input.model, greeting: input.greeting.unwrap_or(0) }).await
+            services
+                .chats
+                .create(
+                    actor,
+                    NewSession {
+                        characters,
+                        title: input.title,
+                        model: input.model,
+                        greeting: input.greeting.unwrap_or(0),
+                    },
+                )
+                .await
         };
         match created.await {
-            Ok(session) => Ok(CreateChatSessionPayload { chat_session: Some(ChatSession::of(session)), user_errors: Vec::new() }),
-            Err(error) => Ok(CreateChatSessionPayload { chat_session: None, user_errors: user_errors(error)? }),
+            Ok(session) => Ok(CreateChatSessionPayload {
+                chat_session: Some(ChatSession::of(session)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(CreateChatSessionPayload {
+                chat_session: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
-    async fn update_chat_session(&self, ctx: &Context<'_>, input: UpdateChatSessionInput) -> Result<UpdateChatSessionPayload> {
+    async fn update_chat_session(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateChatSessionInput,
+    ) -> Result<UpdateChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let patch = SessionPatch { title: input.title, model: input.model, is_archived: input.is_archived };
+        let patch = SessionPatch {
+            title: input.title,
+            model: input.model,
+            is_archived: input.is_archived,
+        };
         let updated = async { services.chats.update(actor, parse_id("id", &input.id)?, patch).await };
         match updated.await {
-            Ok(session) => Ok(UpdateChatSessionPayload { chat_session: Some(ChatSession::of(session)), user_errors: Vec::new() }),
-            Err(error) => Ok(UpdateChatSessionPayload { chat_session: None, user_errors: user_errors(error)? }),
+            Ok(session) => Ok(UpdateChatSessionPayload {
+                chat_session: Some(ChatSession::of(session)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(UpdateChatSessionPayload {
+                chat_session: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
     /// Deletes a chat with all its messages. A reply being written is stopped.
-    async fn delete_chat_session(&self, ctx: &Context<'_>, input: DeleteChatSessionInput) -> Result<DeleteChatSessionPayload> {
+    async fn delete_chat_session(
+        &self,
+        ctx: &Context<'_>,
+        input: DeleteChatSessionInput,
+    ) -> Result<DeleteChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let deleted = async { services.chats.delete(actor, parse_id("id", &input.id)?).await };
         match deleted.await {
-            Ok(()) => Ok(DeleteChatSessionPayload { deleted_id: Some(input.id), user_errors: Vec::new() }),
-            Err(error) => Ok(DeleteChatSessionPayload { deleted_id: None, user_errors: user_errors(error)? }),
+            Ok(()) => Ok(DeleteChatSessionPayload {
+                deleted_id: Some(input.id),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(DeleteChatSessionPayload {
+                deleted_id: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 }
 
 /// A session by id, for relations of what lies in it.
 pub(crate) async fn load_session(ctx: &Context<'_>, id: SessionId) -> Result<ChatSession> {
-    let found = RequestContext::of(ctx).loaders().load_one(id).await.map_err(|error| operation_error(&error))?;
-    found.map(ChatSession::of).ok_or_else(|| operation_error(&Error::not_found("chat session")))
+    let found = RequestContext::of(ctx)
+        .loaders()
+        .load_one(id)
+        .await
+        .map_err(|error| operation_error(&error))?;
+    found
+        .map(ChatSession::of)
+        .ok_or_else(|| operation_error(&Error::not_found("chat session")))
 }

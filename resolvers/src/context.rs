@@ -21,7 +21,12 @@ impl RequestContext {
     #[must_use]
     pub fn new(services: Services, actor: Actor, address: IpAddr) -> Self {
         let loaders = loaders::new(services.clone(), actor.clone());
-        Self { services, actor, address, loaders }
+        Self {
+            services,
+            actor,
+            address,
+            loaders,
+        }
     }
 
     pub(crate) fn of<'a>(ctx: &Context<'a>) -> &'a Self {

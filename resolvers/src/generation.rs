@@ -5,7 +5,10 @@ use futures::Stream;
 use tavern_domain::generation as domain;
 use tavern_domain::{CharacterId, GenerationId, MessageId};
 use tavern_schema::error::{GenerateReplyError, StopGenerationError, nullable, operation_error, user_errors};
-use tavern_schema::generation::{GenerateReplyInput, GenerationDelta, GenerationError, GenerationFields, GenerationReset, GenerationSnapshot, GenerationStatus, StopGenerationInput, Usage};
+use tavern_schema::generation::{
+    GenerateReplyInput, GenerationDelta, GenerationError, GenerationFields, GenerationReset, GenerationSnapshot,
+    GenerationStatus, StopGenerationInput, Usage,
+};
 use tavern_schema::id::parse_id;
 use tavern_services::live::ReplyEvent;
 use tavern_services::turn::ReplyRequest;
@@ -30,7 +33,11 @@ pub struct Generation {
 impl Generation {
     #[must_use]
     pub fn of(generation: domain::Generation) -> Self {
-        Self { id: generation.id.to_string().into(), fields: (&generation).into(), more: Box::new(generation) }
+        Self {
+            id: generation.id.to_string().into(),
+            fields: (&generation).into(),
+            more: Box::new(generation),
+        }
     }
 }
 
@@ -54,7 +61,12 @@ impl Generation {
 
     /// What it has written, so far or in all.
     async fn text(&self, ctx: &Context<'_>) -> Result<String> {
-        RequestContext::of(ctx).services.chats.generation_text(&self.more).await.map_err(|error| operation_error(&error))
+        RequestContext::of(ctx)
+            .services
+            .chats
+            .generation_text(&self.more)
+            .await
+            .map_err(|error| operation_error(&error))
     }
 }
 
@@ -104,18 +116,35 @@ impl GenerationMutation {
             services.chats.reply(actor, request).await
         };
         match Box::pin(started).await {
-            Ok(sent) => Ok(GenerateReplyPayload { generation: sent.generation.map(Generation::of), user_errors: Vec::new() }),
-            Err(error) => Ok(GenerateReplyPayload { generation: None, user_errors: user_errors(error)? }),
+            Ok(sent) => Ok(GenerateReplyPayload {
+                generation: sent.generation.map(Generation::of),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(GenerateReplyPayload {
+                generation: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
     /// Stops a reply; what came of it is kept. Stopping what has ended changes nothing.
     async fn stop_generation(&self, ctx: &Context<'_>, input: StopGenerationInput) -> Result<StopGenerationPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let stopped = async { services.chats.stop(actor, parse_id("generationId", &input.generation_id)?).await };
+        let stopped = async {
+            services
+                .chats
+                .stop(actor, parse_id("generationId", &input.generation_id)?)
+                .await
+        };
         match stopped.await {
-            Ok(generation) => Ok(StopGenerationPayload { generation: Some(Generation::of(generation)), user_errors: Vec::new() }),
-            Err(error) => Ok(StopGenerationPayload { generation: None, user_errors: user_errors(error)? }),
+            Ok(generation) => Ok(StopGenerationPayload {
+                generation: Some(Generation::of(generation)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(StopGenerationPayload {
+                generation: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 }
@@ -123,7 +152,11 @@ impl GenerationMutation {
 /// A step of a reply's stream. `cursor` resumes after this event; `length` is the UTF-8 byte length
 /// of the text once the event is applied.
 #[derive(Interface)]
-#[graphql(field(name = "cursor", ty = "&String"), field(name = "generation_id", ty = "&ID"), field(name = "length", ty = "&i32"))]
+#[graphql(
+    field(name = "cursor", ty = "&String"),
+    field(name = "generation_id", ty = "&ID"),
+    field(name = "length", ty = "&i32")
+)]
 pub enum GenerationEvent {
     Snapshot(GenerationSnapshot),
     Delta(GenerationDelta),
@@ -158,13 +191,33 @@ impl GenerationEnded {
 
 impl From<ReplyEvent> for GenerationEvent {
     fn from(event: ReplyEvent) -> Self {
-        let (ReplyEvent::Snapshot { position, .. } | ReplyEvent::Delta { position, .. } | ReplyEvent::Ended { position, .. }) = &event;
+        let (ReplyEvent::Snapshot { position, .. }
+        | ReplyEvent::Delta { position, .. }
+        | ReplyEvent::Ended { position, .. }) = &event;
         let cursor = position.to_string();
         let generation_id: ID = position.generation.to_string().into();
         let length = i32::try_from(position.text).unwrap_or(i32::MAX);
         match event {
-            ReplyEvent::Snapshot { text, reasoning, status, .. } => Self::Snapshot(GenerationSnapshot { cursor, generation_id, length, text, reasoning, status: status.into() }),
-            ReplyEvent::Delta { text, reasoning, .. } => Self::Delta(GenerationDelta { cursor, generation_id, length, text, reasoning }),
+            ReplyEvent::Snapshot {
+                text,
+                reasoning,
+                status,
+                ..
+            } => Self::Snapshot(GenerationSnapshot {
+                cursor,
+                generation_id,
+                length,
+                text,
+                reasoning,
+                status: status.into(),
+            }),
+            ReplyEvent::Delta { text, reasoning, .. } => Self::Delta(GenerationDelta {
+                cursor,
+                generation_id,
+                length,
+                text,
+                reasoning,
+            }),
             ReplyEvent::Ended { generation, .. } => Self::Ended(GenerationEnded {
                 cursor,
                 generation_id,
@@ -186,7 +239,12 @@ pub struct GenerationSubscription;
 #[Subscription]
 impl GenerationSubscription {
     /// Total: works before, during and after the reply, after a reconnect, on any node. Ends after exactly one terminal event.
-    async fn generation_stream(&self, ctx: &Context<'_>, generation_id: ID, after: Option<String>) -> Result<impl Stream<Item = Result<GenerationEvent>> + use<>> {
+    async fn generation_stream(
+        &self,
+        ctx: &Context<'_>,
+        generation_id: ID,
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<GenerationEvent>> + use<>> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let watched = async {
             let id: GenerationId = parse_id("generationId", &generation_id)?;
@@ -202,6 +260,12 @@ impl GenerationSubscription {
 
 /// A generation that an event is about.
 pub(crate) async fn generation_of_event(ctx: &Context<'_>, id: GenerationId) -> Result<Generation> {
-    let found = RequestContext::of(ctx).loaders().load_one(id).await.map_err(|error| operation_error(&error))?;
-    found.map(Generation::of).ok_or_else(|| operation_error(&tavern_domain::Error::not_found("generation any more")))
+    let found = RequestContext::of(ctx)
+        .loaders()
+        .load_one(id)
+        .await
+        .map_err(|error| operation_error(&error))?;
+    found
+        .map(Generation::of)
+        .ok_or_else(|| operation_error(&tavern_domain::Error::not_found("generation any more")))
 }

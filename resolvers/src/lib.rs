@@ -17,11 +17,24 @@ pub use context::RequestContext;
 
 /// The root of queries.
 #[derive(MergedObject, Default)]
-pub struct Query(node::NodeQuery, account::AccountQuery, character::CharacterQuery, chat::ChatQuery, generation::GenerationQuery, model::ModelQuery);
+pub struct Query(
+    node::NodeQuery,
+    account::AccountQuery,
+    character::CharacterQuery,
+    chat::ChatQuery,
+    generation::GenerationQuery,
+    model::ModelQuery,
+);
 
 /// The root of mutations.
 #[derive(MergedObject, Default)]
-pub struct Mutation(account::AccountMutation, character::CharacterMutation, chat::ChatMutation, message::MessageMutation, generation::GenerationMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    character::CharacterMutation,
+    chat::ChatMutation,
+    message::MessageMutation,
+    generation::GenerationMutation,
+);
 
 /// The root of subscriptions.
 #[derive(MergedSubscription, Default)]
@@ -40,6 +53,10 @@ pub fn schema() -> SchemaBuilder<Query, Mutation, Subscription> {
 /// The schema's text, sorted, so that a difference is a change of the API.
 #[must_use]
 pub fn sdl() -> String {
-    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    let options = async_graphql::SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by();
     format!("{}\n", schema().finish().sdl_with_options(options).trim())
 }

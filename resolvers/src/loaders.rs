@@ -52,11 +52,36 @@ macro_rules! loader {
     };
 }
 
-loader!(UserId, User, |loaders, ids| loaders.services.accounts.by_ids(ids), |user| user.id);
-loader!(CharacterId, Character, |loaders, ids| loaders.services.characters.by_ids(&loaders.actor, ids), |character| character.summary.id);
-loader!(SessionId, ChatSession, |loaders, ids| loaders.services.chats.sessions(&loaders.actor, ids), |session| session.id);
-loader!(MessageId, Message, |loaders, ids| loaders.services.chats.messages_by_id(&loaders.actor, ids), |message| message.row.id);
-loader!(GenerationId, Generation, |loaders, ids| loaders.services.chats.generations(&loaders.actor, ids), |generation| generation.id);
+loader!(
+    UserId,
+    User,
+    |loaders, ids| loaders.services.accounts.by_ids(ids),
+    |user| user.id
+);
+loader!(
+    CharacterId,
+    Character,
+    |loaders, ids| loaders.services.characters.by_ids(&loaders.actor, ids),
+    |character| character.summary.id
+);
+loader!(
+    SessionId,
+    ChatSession,
+    |loaders, ids| loaders.services.chats.sessions(&loaders.actor, ids),
+    |session| session.id
+);
+loader!(
+    MessageId,
+    Message,
+    |loaders, ids| loaders.services.chats.messages_by_id(&loaders.actor, ids),
+    |message| message.row.id
+);
+loader!(
+    GenerationId,
+    Generation,
+    |loaders, ids| loaders.services.chats.generations(&loaders.actor, ids),
+    |generation| generation.id
+);
 
 /// A shared error of a batch as each of its fields tells it.
 pub(crate) fn shared(error: Arc<Error>) -> Error {

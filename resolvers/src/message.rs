@@ -3,9 +3,14 @@
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
 use tavern_domain::chat as domain;
 use tavern_domain::{Error, GenerationId, SessionId};
-use tavern_schema::error::{DeleteMessagesError, EditMessageError, SelectSwipeError, SendMessageError, SetMessageHiddenError, nullable, operation_error, user_errors};
+use tavern_schema::error::{
+    DeleteMessagesError, EditMessageError, SelectSwipeError, SendMessageError, SetMessageHiddenError, nullable,
+    operation_error, user_errors,
+};
 use tavern_schema::id::{parse_id, parse_ids};
-use tavern_schema::message::{DeleteMessagesInput, EditMessageInput, MessageFields, SelectSwipeInput, SendMessageInput, SetMessageHiddenInput};
+use tavern_schema::message::{
+    DeleteMessagesInput, EditMessageInput, MessageFields, SelectSwipeInput, SendMessageInput, SetMessageHiddenInput,
+};
 use tavern_services::turn::Outgoing;
 
 use crate::account::load_user;
@@ -34,7 +39,13 @@ impl Message {
     #[must_use]
     pub fn of(message: domain::Message) -> Self {
         let row = &message.row;
-        Self { id: row.id.to_string().into(), session: row.session, author: row.author, generation: row.generation, fields: message.into() }
+        Self {
+            id: row.id.to_string().into(),
+            session: row.session,
+            author: row.author,
+            generation: row.generation,
+            fields: message.into(),
+        }
     }
 }
 
@@ -120,18 +131,36 @@ impl MessageMutation {
             services.chats.send(actor, outgoing).await
         };
         match Box::pin(sent).await {
-            Ok(sent) => Ok(SendMessagePayload { message: sent.message.map(Message::of), generation: sent.generation.map(Generation::of), user_errors: Vec::new() }),
-            Err(error) => Ok(SendMessagePayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Ok(sent) => Ok(SendMessagePayload {
+                message: sent.message.map(Message::of),
+                generation: sent.generation.map(Generation::of),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(SendMessagePayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 
     /// Replaces the content of the active swipe.
     async fn edit_message(&self, ctx: &Context<'_>, input: EditMessageInput) -> Result<EditMessagePayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let edited = async { services.chats.edit(actor, parse_id("id", &input.id)?, input.content, input.expected_version).await };
+        let edited = async {
+            services
+                .chats
+                .edit(actor, parse_id("id", &input.id)?, input.content, input.expected_version)
+                .await
+        };
         match edited.await {
-            Ok(message) => Ok(EditMessagePayload { message: Some(Message::of(message)), user_errors: Vec::new() }),
-            Err(error) => Ok(EditMessagePayload { message: None, user_errors: user_errors(error)? }),
+            Ok(message) => Ok(EditMessagePayload {
+                message: Some(Message::of(message)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(EditMessagePayload {
+                message: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
@@ -144,28 +173,61 @@ impl MessageMutation {
             Ok::<_, Error>((deleted, services.chats.session(actor, session).await?))
         };
         match deleted.await {
-            Ok((ids, session)) => Ok(DeleteMessagesPayload { ids: ids.into_iter().map(|id| id.to_string().into()).collect(), chat_session: session.map(ChatSession::of), user_errors: Vec::new() }),
-            Err(error) => Ok(DeleteMessagesPayload { user_errors: user_errors(error)?, ..Default::default() }),
+            Ok((ids, session)) => Ok(DeleteMessagesPayload {
+                ids: ids.into_iter().map(|id| id.to_string().into()).collect(),
+                chat_session: session.map(ChatSession::of),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(DeleteMessagesPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
         }
     }
 
     /// Keeps a message out of the prompt, or takes it in again.
-    async fn set_message_hidden(&self, ctx: &Context<'_>, input: SetMessageHiddenInput) -> Result<SetMessageHiddenPayload> {
+    async fn set_message_hidden(
+        &self,
+        ctx: &Context<'_>,
+        input: SetMessageHiddenInput,
+    ) -> Result<SetMessageHiddenPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let changed = async { services.chats.set_hidden(actor, parse_id("id", &input.id)?, input.is_hidden).await };
+        let changed = async {
+            services
+                .chats
+                .set_hidden(actor, parse_id("id", &input.id)?, input.is_hidden)
+                .await
+        };
         match changed.await {
-            Ok(message) => Ok(SetMessageHiddenPayload { message: Some(Message::of(message)), user_errors: Vec::new() }),
-            Err(error) => Ok(SetMessageHiddenPayload { message: None, user_errors: user_errors(error)? }),
+            Ok(message) => Ok(SetMessageHiddenPayload {
+                message: Some(Message::of(message)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(SetMessageHiddenPayload {
+                message: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 
     /// Shows another of a message's alternatives.
     async fn select_swipe(&self, ctx: &Context<'_>, input: SelectSwipeInput) -> Result<SelectSwipePayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let selected = async { services.chats.select_swipe(actor, parse_id("messageId", &input.message_id)?, input.index).await };
+        let selected = async {
+            services
+                .chats
+                .select_swipe(actor, parse_id("messageId", &input.message_id)?, input.index)
+                .await
+        };
         match selected.await {
-            Ok(message) => Ok(SelectSwipePayload { message: Some(Message::of(message)), user_errors: Vec::new() }),
-            Err(error) => Ok(SelectSwipePayload { message: None, user_errors: user_errors(error)? }),
+            Ok(message) => Ok(SelectSwipePayload {
+                message: Some(Message::of(message)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(SelectSwipePayload {
+                message: None,
+                user_errors: user_errors(error)?,
+            }),
         }
     }
 }

@@ -13,7 +13,13 @@ pub struct ModelQuery;
 impl ModelQuery {
     /// The models that can be asked for, the default first.
     async fn models(&self, ctx: &Context<'_>) -> Vec<Model> {
-        RequestContext::of(ctx).services.chats.models().into_iter().map(Into::into).collect()
+        RequestContext::of(ctx)
+            .services
+            .chats
+            .models()
+            .into_iter()
+            .map(Into::into)
+            .collect()
     }
 
     /// What this server accepts.

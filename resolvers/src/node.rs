@@ -40,7 +40,10 @@ impl NodeQuery {
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>> {
         let most = RequestContext::of(ctx).services.limits().max_page_size;
         if ids.len() > most as usize {
-            return Err(operation_error(&Error::bad_input("ids", format!("At most {most} ids, not {}.", ids.len()))));
+            return Err(operation_error(&Error::bad_input(
+                "ids",
+                format!("At most {most} ids, not {}.", ids.len()),
+            )));
         }
         let loads = ids.iter().enumerate().map(|(index, id)| async move {
             let field = format!("ids.{index}");
@@ -62,12 +65,30 @@ async fn load(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>, E
             if !actor.is(UserId::from_uuid(id.uuid())) {
                 return Ok(None);
             }
-            services.accounts.viewer(actor).await?.map(|account| Node::Viewer(Box::new(Viewer::of(&account))))
+            services
+                .accounts
+                .viewer(actor)
+                .await?
+                .map(|account| Node::Viewer(Box::new(Viewer::of(&account))))
         }
-        CharacterId::PREFIX => loaders.load_one(parse_id::<CharacterId>(field, id)?).await.map_err(shared)?.map(|found| Node::Character(Box::new(Character::of(found)))),
-        SessionId::PREFIX => loaders.load_one(parse_id::<SessionId>(field, id)?).await.map_err(shared)?.map(|found| Node::ChatSession(Box::new(ChatSession::of(found)))),
-        MessageId::PREFIX => load_message(ctx, parse_id(field, id)?).await?.map(|found| Node::Message(Box::new(found))),
-        GenerationId::PREFIX => loaders.load_one(parse_id::<GenerationId>(field, id)?).await.map_err(shared)?.map(|found| Node::Generation(Box::new(Generation::of(found)))),
+        CharacterId::PREFIX => loaders
+            .load_one(parse_id::<CharacterId>(field, id)?)
+            .await
+            .map_err(shared)?
+            .map(|found| Node::Character(Box::new(Character::of(found)))),
+        SessionId::PREFIX => loaders
+            .load_one(parse_id::<SessionId>(field, id)?)
+            .await
+            .map_err(shared)?
+            .map(|found| Node::ChatSession(Box::new(ChatSession::of(found)))),
+        MessageId::PREFIX => load_message(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::Message(Box::new(found))),
+        GenerationId::PREFIX => loaders
+            .load_one(parse_id::<GenerationId>(field, id)?)
+            .await
+            .map_err(shared)?
+            .map(|found| Node::Generation(Box::new(Generation::of(found)))),
         _ => return Err(Error::bad_input(field, "This is not an id.")),
     })
 }

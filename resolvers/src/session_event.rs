@@ -14,7 +14,11 @@ use crate::message::{Message, message_of_event};
 
 /// One event of a session. `cursor` resumes after it.
 #[derive(Interface)]
-#[graphql(field(name = "cursor", ty = "&String"), field(name = "session_id", ty = "&ID"), field(name = "at", ty = "&DateTime"))]
+#[graphql(
+    field(name = "cursor", ty = "&String"),
+    field(name = "session_id", ty = "&ID"),
+    field(name = "at", ty = "&DateTime")
+)]
 pub enum SessionEvent {
     MessageCreated(MessageCreated),
     MessageUpdated(MessageUpdated),
@@ -72,11 +76,36 @@ impl SessionEvent {
     fn of(event: Event, session: SessionId) -> Self {
         let (cursor, session_id, at) = (event.cursor, session.to_string().into(), event.at.into());
         match event.kind {
-            SessionEventKind::MessageCreated(about) => Self::MessageCreated(MessageCreated { cursor, session_id, at, about }),
-            SessionEventKind::MessageUpdated(about) => Self::MessageUpdated(MessageUpdated { cursor, session_id, at, about }),
-            SessionEventKind::MessagesDeleted(ids) => Self::MessagesDeleted(MessagesDeleted { cursor, session_id, at, ids: ids.into_iter().map(|id| id.to_string().into()).collect() }),
-            SessionEventKind::GenerationStarted(about) => Self::GenerationStarted(GenerationStarted { cursor, session_id, at, about }),
-            SessionEventKind::GenerationFinished(about) => Self::GenerationFinished(GenerationFinished { cursor, session_id, at, about }),
+            SessionEventKind::MessageCreated(about) => Self::MessageCreated(MessageCreated {
+                cursor,
+                session_id,
+                at,
+                about,
+            }),
+            SessionEventKind::MessageUpdated(about) => Self::MessageUpdated(MessageUpdated {
+                cursor,
+                session_id,
+                at,
+                about,
+            }),
+            SessionEventKind::MessagesDeleted(ids) => Self::MessagesDeleted(MessagesDeleted {
+                cursor,
+                session_id,
+                at,
+                ids: ids.into_iter().map(|id| id.to_string().into()).collect(),
+            }),
+            SessionEventKind::GenerationStarted(about) => Self::GenerationStarted(GenerationStarted {
+                cursor,
+                session_id,
+                at,
+                about,
+            }),
+            SessionEventKind::GenerationFinished(about) => Self::GenerationFinished(GenerationFinished {
+                cursor,
+                session_id,
+                at,
+                about,
+            }),
             SessionEventKind::Resync => Self::Resync(SessionResync { cursor, session_id, at }),
         }
     }
@@ -88,7 +117,12 @@ pub struct SessionSubscription;
 #[Subscription]
 impl SessionSubscription {
     /// What happens in a session: messages, and generations starting and ending.
-    async fn session_events(&self, ctx: &Context<'_>, session_id: ID, after: Option<String>) -> Result<impl Stream<Item = SessionEvent> + use<>> {
+    async fn session_events(
+        &self,
+        ctx: &Context<'_>,
+        session_id: ID,
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = SessionEvent> + use<>> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let subscribed = async {
             let session: SessionId = parse_id("sessionId", &session_id)?;

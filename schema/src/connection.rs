@@ -23,13 +23,22 @@ impl CursorType for Cursor {
 /// The arguments of a connection.
 #[must_use]
 pub fn page_args(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> PageArgs {
-    PageArgs { first, after, last, before }
+    PageArgs {
+        first,
+        after,
+        last,
+        before,
+    }
 }
 
 /// A connection over one page; `additional` answers what needs the whole list.
 pub fn connection<N: OutputType, A: ObjectType>(page: Page<(N, String)>, additional: A) -> Connection<Cursor, N, A> {
     let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, additional);
-    connection.edges.extend(page.items.into_iter().map(|(node, cursor)| Edge::new(Cursor(cursor), node)));
+    connection.edges.extend(
+        page.items
+            .into_iter()
+            .map(|(node, cursor)| Edge::new(Cursor(cursor), node)),
+    );
     connection
 }
 
@@ -38,6 +47,10 @@ pub fn connection<N: OutputType, A: ObjectType>(page: Page<(N, String)>, additio
 /// `default` is the page when no size is given; a size that is refused later costs one page.
 #[must_use]
 pub fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
-    let size = first.or(last).and_then(|size| usize::try_from(size).ok()).unwrap_or(20).min(100);
+    let size = first
+        .or(last)
+        .and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(20)
+        .min(100);
     size.max(1).saturating_mul(child).saturating_add(1)
 }

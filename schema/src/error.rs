@@ -5,7 +5,15 @@ use tavern_domain::{Error, FieldError};
 
 /// What is wrong with an input, for a person to put right.
 #[derive(Interface)]
-#[graphql(name = "UserError", field(name = "message", ty = "&String", desc = "A sentence for the person."), field(name = "field", ty = "&Option<Vec<String>>", desc = "The input field it is about, outermost first; null for the input as a whole."))]
+#[graphql(
+    name = "UserError",
+    field(name = "message", ty = "&String", desc = "A sentence for the person."),
+    field(
+        name = "field",
+        ty = "&Option<Vec<String>>",
+        desc = "The input field it is about, outermost first; null for the input as a whole."
+    )
+)]
 pub enum UserError {
     Register(RegisterError),
     Login(LoginError),

@@ -80,7 +80,11 @@ pub struct GenerationError {
 
 impl From<&domain::GenerationError> for GenerationError {
     fn from(error: &domain::GenerationError) -> Self {
-        Self { code: error.code.clone(), message: error.message.clone(), retryable: error.retryable }
+        Self {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            retryable: error.retryable,
+        }
     }
 }
 

@@ -69,7 +69,14 @@ impl From<domain::Message> for MessageFields {
                 .swipes
                 .into_iter()
                 .enumerate()
-                .map(|(at, swipe)| Swipe { index: index(at), content: swipe.content, reasoning: swipe.reasoning, tokens: swipe.tokens, model: swipe.model, created_at: swipe.created_at.into() })
+                .map(|(at, swipe)| Swipe {
+                    index: index(at),
+                    content: swipe.content,
+                    reasoning: swipe.reasoning,
+                    tokens: swipe.tokens,
+                    model: swipe.model,
+                    created_at: swipe.created_at.into(),
+                })
                 .collect(),
             is_edited: body.is_edited,
             is_hidden: row.is_hidden,

@@ -11,7 +11,9 @@ pub struct DateTime(pub Timestamp);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => Timestamp::parse_rfc3339(text).map(Self).ok_or_else(|| InputValueError::custom("Not an RFC 3339 date and time.")),
+            Value::String(text) => Timestamp::parse_rfc3339(text)
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("Not an RFC 3339 date and time.")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -35,8 +37,14 @@ pub struct BigInt(pub i64);
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => text.parse().map(Self).map_err(|_| InputValueError::custom("Not a 64-bit integer.")),
-            Value::Number(number) => number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("Not a 64-bit integer.")),
+            Value::String(text) => text
+                .parse()
+                .map(Self)
+                .map_err(|_| InputValueError::custom("Not a 64-bit integer.")),
+            Value::Number(number) => number
+                .as_i64()
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("Not a 64-bit integer.")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -37,38 +37,162 @@ const fn row(field: &'static str, operation: &'static str, then: [Then; 5]) -> R
 /// `$chr` is a private character, `$pub` a public one, `$ses` a chat, `$msg` a message of it, `$rep` a
 /// reply in it, `$gen` its generation; all are the owner's, and made anew for every caller.
 const TABLE: &[Row] = &[
-    row("Query.node", "query($ses: ID!) { it: node(id: $ses) { id } }", [Null, Null, Done, Null, Done]),
-    row("Query.nodes", "query($chr: ID!) { nodes(ids: [$chr]) { id } it: node(id: $chr) { id } }", [Null, Null, Done, Done, Done]),
-    row("Query.viewer", "{ it: viewer { id email } }", [Null, Done, Done, Done, Done]),
-    row("Query.serviceLimits", "{ it: serviceLimits { maxPageSize } }", [Done; 5]),
-    row("Query.user", "{ it: user(username: \"owner\") { id username } }", [Done; 5]),
-    row("Query.character", "query($chr: ID!) { it: character(id: $chr) { id } }", [Null, Null, Done, Done, Done]),
-    row("Query.characters", "{ it: characters(first: 1) { nodes { id } } }", [Done; 5]),
-    row("Query.chatSession", "query($ses: ID!) { it: chatSession(id: $ses) { id messages(first: 1) { nodes { content } } } }", [Null, Null, Done, Null, Done]),
-    row("Query.generation", "query($gen: ID!) { it: generation(id: $gen) { id text } }", [Null, Null, Done, Null, Done]),
+    row(
+        "Query.node",
+        "query($ses: ID!) { it: node(id: $ses) { id } }",
+        [Null, Null, Done, Null, Done],
+    ),
+    row(
+        "Query.nodes",
+        "query($chr: ID!) { nodes(ids: [$chr]) { id } it: node(id: $chr) { id } }",
+        [Null, Null, Done, Done, Done],
+    ),
+    row(
+        "Query.viewer",
+        "{ it: viewer { id email } }",
+        [Null, Done, Done, Done, Done],
+    ),
+    row(
+        "Query.serviceLimits",
+        "{ it: serviceLimits { maxPageSize } }",
+        [Done; 5],
+    ),
+    row(
+        "Query.user",
+        "{ it: user(username: \"owner\") { id username } }",
+        [Done; 5],
+    ),
+    row(
+        "Query.character",
+        "query($chr: ID!) { it: character(id: $chr) { id } }",
+        [Null, Null, Done, Done, Done],
+    ),
+    row(
+        "Query.characters",
+        "{ it: characters(first: 1) { nodes { id } } }",
+        [Done; 5],
+    ),
+    row(
+        "Query.chatSession",
+        "query($ses: ID!) { it: chatSession(id: $ses) { id messages(first: 1) { nodes { content } } } }",
+        [Null, Null, Done, Null, Done],
+    ),
+    row(
+        "Query.generation",
+        "query($gen: ID!) { it: generation(id: $gen) { id text } }",
+        [Null, Null, Done, Null, Done],
+    ),
     row("Query.models", "{ it: models { name } }", [Done; 5]),
-    row("Mutation.register", "mutation { it: register(input: { username: \"x\", email: \"x\", password: \"x\" }) { viewer { id } userErrors { code } } }", [Refused; 5]),
-    row("Mutation.login", "mutation { it: login(input: { login: \"nobody\", password: \"nothing at all\" }) { viewer { id } userErrors { code } } }", [Refused; 5]),
-    row("Mutation.refreshTokens", "mutation { it: refreshTokens(input: { refreshToken: \"x\" }) { viewer { id } userErrors { code } } }", [Refused; 5]),
-    row("Mutation.logout", "mutation { it: logout(input: {}) { userErrors { code } } }", [Unauthenticated, Done, Done, Done, Done]),
-    row("Mutation.updateProfile", "mutation { it: updateProfile(input: { bio: \"b\" }) { user { id } userErrors { code } } }", [Unauthenticated, Done, Done, Done, Done]),
-    row("Mutation.createCharacter", "mutation { it: createCharacter(input: { name: \"N\" }) { character { id } userErrors { code } } }", [Unauthenticated, Done, Done, Done, Done]),
-    row("Mutation.updateCharacter", "mutation($chr: ID!) { it: updateCharacter(input: { id: $chr, expectedVersion: 1, name: \"N\" }) { character { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, Done, Done]),
-    row("Mutation.deleteCharacter", "mutation($pub: ID!) { it: deleteCharacter(input: { id: $pub }) { deletedId userErrors { code } } }", [Unauthenticated, Forbidden, Done, Done, Done]),
-    row("Mutation.setCharacterVisibility", "mutation($pub: ID!) { it: setCharacterVisibility(input: { id: $pub, visibility: PRIVATE }) { character { id } userErrors { code } } }", [Unauthenticated, Forbidden, Done, Done, Done]),
-    row("Mutation.importCharacter", "mutation { it: importCharacter(input: { source: { json: { name: \"N\", description: \"\", personality: \"\", scenario: \"\", first_mes: \"\", mes_example: \"\" } } }) { character { id } userErrors { code } } }", [Unauthenticated, Done, Done, Done, Done]),
-    row("Mutation.createChatSession", "mutation($chr: ID!) { it: createChatSession(input: { characterIds: [$chr] }) { chatSession { id } userErrors { code } } }", [Unauthenticated, Refused, Done, Done, Done]),
-    row("Mutation.updateChatSession", "mutation($ses: ID!) { it: updateChatSession(input: { id: $ses, title: \"T\" }) { chatSession { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.deleteChatSession", "mutation($ses: ID!) { it: deleteChatSession(input: { id: $ses }) { deletedId userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Done]),
-    row("Mutation.sendMessage", "mutation($ses: ID!) { it: sendMessage(input: { sessionId: $ses, content: \"c\", generate: false }) { message { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.generateReply", "mutation($ses: ID!) { it: generateReply(input: { sessionId: $ses, kind: QUIET }) { generation { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.stopGeneration", "mutation($gen: ID!) { it: stopGeneration(input: { generationId: $gen }) { generation { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.editMessage", "mutation($msg: ID!) { it: editMessage(input: { id: $msg, content: \"c\" }) { message { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.deleteMessages", "mutation($ses: ID!, $msg: ID!) { it: deleteMessages(input: { sessionId: $ses, ids: [$msg] }) { ids userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.setMessageHidden", "mutation($msg: ID!) { it: setMessageHidden(input: { id: $msg, isHidden: true }) { message { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Mutation.selectSwipe", "mutation($rep: ID!) { it: selectSwipe(input: { messageId: $rep, index: 0 }) { message { id } userErrors { code } } }", [Unauthenticated, NotFound, Done, NotFound, Forbidden]),
-    row("Subscription.generationStream", "subscription($gen: ID!) { it: generationStream(generationId: $gen) { cursor } }", [NotFound, NotFound, Done, NotFound, Done]),
-    row("Subscription.sessionEvents", "subscription($ses: ID!) { it: sessionEvents(sessionId: $ses) { cursor } }", [NotFound, NotFound, Done, NotFound, Done]),
+    row(
+        "Mutation.register",
+        "mutation { it: register(input: { username: \"x\", email: \"x\", password: \"x\" }) { viewer { id } userErrors { code } } }",
+        [Refused; 5],
+    ),
+    row(
+        "Mutation.login",
+        "mutation { it: login(input: { login: \"nobody\", password: \"nothing at all\" }) { viewer { id } userErrors { code } } }",
+        [Refused; 5],
+    ),
+    row(
+        "Mutation.refreshTokens",
+        "mutation { it: refreshTokens(input: { refreshToken: \"x\" }) { viewer { id } userErrors { code } } }",
+        [Refused; 5],
+    ),
+    row(
+        "Mutation.logout",
+        "mutation { it: logout(input: {}) { userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.updateProfile",
+        "mutation { it: updateProfile(input: { bio: \"b\" }) { user { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.createCharacter",
+        "mutation { it: createCharacter(input: { name: \"N\" }) { character { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.updateCharacter",
+        "mutation($chr: ID!) { it: updateCharacter(input: { id: $chr, expectedVersion: 1, name: \"N\" }) { character { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
+        "Mutation.deleteCharacter",
+        "mutation($pub: ID!) { it: deleteCharacter(input: { id: $pub }) { deletedId userErrors { code } } }",
+        [Unauthenticated, Forbidden, Done, Done, Done],
+    ),
+    row(
+        "Mutation.setCharacterVisibility",
+        "mutation($pub: ID!) { it: setCharacterVisibility(input: { id: $pub, visibility: PRIVATE }) { character { id } userErrors { code } } }",
+        [Unauthenticated, Forbidden, Done, Done, Done],
+    ),
+    row(
+        "Mutation.importCharacter",
+        "mutation { it: importCharacter(input: { source: { json: { name: \"N\", description: \"\", personality: \"\", scenario: \"\", first_mes: \"\", mes_example: \"\" } } }) { character { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.createChatSession",
+        "mutation($chr: ID!) { it: createChatSession(input: { characterIds: [$chr] }) { chatSession { id } userErrors { code } } }",
+        [Unauthenticated, Refused, Done, Done, Done],
+    ),
+    row(
+        "Mutation.updateChatSession",
+        "mutation($ses: ID!) { it: updateChatSession(input: { id: $ses, title: \"T\" }) { chatSession { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.deleteChatSession",
+        "mutation($ses: ID!) { it: deleteChatSession(input: { id: $ses }) { deletedId userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Done],
+    ),
+    row(
+        "Mutation.sendMessage",
+        "mutation($ses: ID!) { it: sendMessage(input: { sessionId: $ses, content: \"c\", generate: false }) { message { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.generateReply",
+        "mutation($ses: ID!) { it: generateReply(input: { sessionId: $ses, kind: QUIET }) { generation { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.stopGeneration",
+        "mutation($gen: ID!) { it: stopGeneration(input: { generationId: $gen }) { generation { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.editMessage",
+        "mutation($msg: ID!) { it: editMessage(input: { id: $msg, content: \"c\" }) { message { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.deleteMessages",
+        "mutation($ses: ID!, $msg: ID!) { it: deleteMessages(input: { sessionId: $ses, ids: [$msg] }) { ids userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.setMessageHidden",
+        "mutation($msg: ID!) { it: setMessageHidden(input: { id: $msg, isHidden: true }) { message { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.selectSwipe",
+        "mutation($rep: ID!) { it: selectSwipe(input: { messageId: $rep, index: 0 }) { message { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Subscription.generationStream",
+        "subscription($gen: ID!) { it: generationStream(generationId: $gen) { cursor } }",
+        [NotFound, NotFound, Done, NotFound, Done],
+    ),
+    row(
+        "Subscription.sessionEvents",
+        "subscription($ses: ID!) { it: sessionEvents(sessionId: $ses) { cursor } }",
+        [NotFound, NotFound, Done, NotFound, Done],
+    ),
 ];
 
 #[tokio::test]
@@ -79,7 +203,11 @@ async fn every_root_field_stands_in_the_access_table() {
     for root in ["queryType", "mutationType", "subscriptionType"] {
         let root = &schema["__schema"][root];
         for field in root["fields"].as_array().expect("fields") {
-            fields.insert(format!("{}.{}", root["name"].as_str().expect("a name"), field["name"].as_str().expect("a name")));
+            fields.insert(format!(
+                "{}.{}",
+                root["name"].as_str().expect("a name"),
+                field["name"].as_str().expect("a name")
+            ));
         }
     }
     let table: BTreeSet<_> = TABLE.iter().map(|row| row.field.to_owned()).collect();
@@ -92,7 +220,10 @@ async fn everybody_gets_what_the_access_table_says() {
     let owner = tavern.user("owner").await;
     let mut wrong = Vec::new();
     for row in TABLE {
-        for (column, who) in ["anonymous", "stranger", "owner", "moderator", "admin"].into_iter().enumerate() {
+        for (column, who) in ["anonymous", "stranger", "owner", "moderator", "admin"]
+            .into_iter()
+            .enumerate()
+        {
             let name = format!("{who}{}", wrong.len());
             let caller = match who {
                 "anonymous" => tavern.anonymous(),
@@ -103,9 +234,16 @@ async fn everybody_gets_what_the_access_table_says() {
                 _ => callers(&tavern, row, &name, Role::Admin).await,
             };
             let things = things(&owner).await;
-            let seen = if row.field.starts_with("Subscription") { subscribe(&caller, row, &things, &owner).await } else { outcome(&caller.run(row.operation, things).await) };
+            let seen = if row.field.starts_with("Subscription") {
+                subscribe(&caller, row, &things, &owner).await
+            } else {
+                outcome(&caller.run(row.operation, things).await)
+            };
             if seen != row.then[column] {
-                wrong.push(format!("{} as {who}: {seen:?} instead of {:?}", row.field, row.then[column]));
+                wrong.push(format!(
+                    "{} as {who}: {seen:?} instead of {:?}",
+                    row.field, row.then[column]
+                ));
             }
         }
     }
@@ -116,7 +254,11 @@ async fn everybody_gets_what_the_access_table_says() {
 async fn callers(tavern: &Tavern, row: &Row, name: &str, role: Role) -> Client {
     let field = row.field.split('.').next_back().expect("a field").to_lowercase();
     let name: String = format!("{}{field}", &name[..3]).chars().take(30).collect();
-    if role == Role::User { tavern.user(&name).await } else { tavern.staff(&name, role).await }
+    if role == Role::User {
+        tavern.user(&name).await
+    } else {
+        tavern.staff(&name, role).await
+    }
 }
 
 /// One of everything, the owner's.
@@ -124,7 +266,13 @@ async fn things(owner: &Client) -> Value {
     let private = owner.character("Private", json!({})).await;
     let public = owner.character("Public", json!({ "visibility": "PUBLIC" })).await;
     let session = owner.chat_with(&private).await;
-    let (message, generation) = owner.send(&session, "Hello?", json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } })).await;
+    let (message, generation) = owner
+        .send(
+            &session,
+            "Hello?",
+            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
+        )
+        .await;
     let ended = owner.ended(&generation).await;
     json!({ "chr": private, "pub": public, "ses": session, "msg": message, "gen": generation, "rep": text(&ended["message"]["id"], &ended) })
 }
@@ -158,5 +306,9 @@ async fn subscribe(caller: &Client, row: &Row, things: &Value, owner: &Client) -
         }
     };
     let payload = answer["payload"].take();
-    if payload.is_array() { outcome(&json!({ "errors": payload })) } else { outcome(&payload) }
+    if payload.is_array() {
+        outcome(&json!({ "errors": payload }))
+    } else {
+        outcome(&payload)
+    }
 }

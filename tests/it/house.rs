@@ -17,7 +17,10 @@ const FLOORS: [&[&str]; 7] = [
 
 /// Which crates may use a library that must not spread.
 const KEPT: [(&str, &[&str]); 8] = [
-    ("async-graphql", &["tavern-schema", "tavern-resolvers", "tavern-gateway", "tavern"]),
+    (
+        "async-graphql",
+        &["tavern-schema", "tavern-resolvers", "tavern-gateway", "tavern"],
+    ),
     ("sea-orm", &["tavern-storage", "tavern-migrations"]),
     ("sea-orm-migration", &["tavern-storage", "tavern-migrations"]),
     ("mongodb", &["tavern-storage"]),
@@ -33,8 +36,20 @@ const IO: [&str; 6] = ["tokio", "reqwest", "hyper", "sea-orm", "object_store", "
 /// The normal dependencies of each crate of the product.
 fn dependencies() -> HashMap<String, HashSet<String>> {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata");
-    let normal = |package: &cargo_metadata::Package| package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal).map(|dependency| dependency.name.clone()).collect();
-    metadata.packages.iter().filter(|package| package.name.starts_with("tavern") && package.name != "tavern-bench").map(|package| (package.name.to_string(), normal(package))).collect()
+    let normal = |package: &cargo_metadata::Package| {
+        package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal)
+            .map(|dependency| dependency.name.clone())
+            .collect()
+    };
+    metadata
+        .packages
+        .iter()
+        .filter(|package| package.name.starts_with("tavern") && package.name != "tavern-bench")
+        .map(|package| (package.name.to_string(), normal(package)))
+        .collect()
 }
 
 #[test]
@@ -53,7 +68,10 @@ fn a_crate_imports_only_lower_floors() {
 fn libraries_stay_where_they_belong() {
     for (name, uses) in dependencies() {
         for (library, homes) in KEPT {
-            assert!(!uses.contains(library) || homes.contains(&name.as_str()), "{name} uses {library}, which belongs to {homes:?}");
+            assert!(
+                !uses.contains(library) || homes.contains(&name.as_str()),
+                "{name} uses {library}, which belongs to {homes:?}"
+            );
         }
     }
 }
@@ -72,5 +90,8 @@ fn the_vocabulary_and_the_prompt_engine_do_no_io() {
 fn the_schema_is_the_committed_one() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/schema.graphql");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(tavern_resolvers::sdl() == committed, "schema/schema.graphql is not the schema; `cargo xtask schema` writes it");
+    assert!(
+        tavern_resolvers::sdl() == committed,
+        "schema/schema.graphql is not the schema; `cargo xtask schema` writes it"
+    );
 }

@@ -23,9 +23,17 @@ async fn a_stop_in_good_order_interrupts_replies_and_keeps_what_came() {
     say.send("Half a".into()).await.expect("it listens");
     while socket.event().await["generationStream"]["length"] == 0 {}
     let tavern = tavern.restart().await;
-    let client = Client { url: tavern.url.clone(), ..client };
+    let client = Client {
+        url: tavern.url.clone(),
+        ..client
+    };
     let mut all = Assembled::default();
-    for event in client.socket().await.collect(&stream_query(), json!({ "id": generation })).await {
+    for event in client
+        .socket()
+        .await
+        .collect(&stream_query(), json!({ "id": generation }))
+        .await
+    {
         all.apply(&event["generationStream"]);
     }
     assert_eq!(all.text, "Half a");
@@ -51,7 +59,9 @@ impl Process {
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let url = lines.find_map(|line| line.ok()?.strip_prefix("listening on ").map(str::to_owned)).expect("it says where it listens");
+        let url = lines
+            .find_map(|line| line.ok()?.strip_prefix("listening on ").map(str::to_owned))
+            .expect("it says where it listens");
         Self { child, url }
     }
 
@@ -94,22 +104,45 @@ async fn a_reply_survives_kill_9_and_ends_within_twenty_seconds() {
 
     let process = Process::start(&data, &file);
     let restarted = Instant::now();
-    let client = Client { url: process.url.clone(), ..client };
+    let client = Client {
+        url: process.url.clone(),
+        ..client
+    };
     let mut all = Assembled::default();
-    for event in client.socket().await.collect(&stream_query(), json!({ "id": generation })).await {
+    for event in client
+        .socket()
+        .await
+        .collect(&stream_query(), json!({ "id": generation }))
+        .await
+    {
         all.apply(&event["generationStream"]);
     }
-    assert!(restarted.elapsed() < Duration::from_secs(20), "a promise of the product: {:?}", restarted.elapsed());
+    assert!(
+        restarted.elapsed() < Duration::from_secs(20),
+        "a promise of the product: {:?}",
+        restarted.elapsed()
+    );
     assert_eq!(all.text, "What came before ");
     assert!(all.is_whole());
     assert_eq!(all.ended.expect("an end")["status"], "INTERRUPTED");
-    let kept = client.data("query($m: ID!) { node(id: $m) { ... on Message { content } } }", json!({ "m": message })).await;
+    let kept = client
+        .data(
+            "query($m: ID!) { node(id: $m) { ... on Message { content } } }",
+            json!({ "m": message }),
+        )
+        .await;
     assert_eq!(kept["node"]["content"], "Go on.");
     process.kill();
 }
 
 async fn register(url: &str) -> Client {
-    let mut client = Client { url: url.to_owned(), http: crate::support::http(), token: None, refresh: None, name: "survivor".into() };
+    let mut client = Client {
+        url: url.to_owned(),
+        http: crate::support::http(),
+        token: None,
+        refresh: None,
+        name: "survivor".into(),
+    };
     let answer = client
         .data(
             "mutation($p: String!) { register(input: { username: \"survivor\", email: \"s@example.org\", password: $p }) { tokens { accessToken } userErrors { message } } }",
@@ -126,7 +159,11 @@ fn the_command_line_checks_and_prints_the_configuration_without_secrets() {
     let file = folder.path().join("tavern.toml");
     let run = |text: &str, what: &str| {
         std::fs::write(&file, text).expect("a file");
-        Command::new(env!("CARGO_BIN_EXE_tavern")).args(["config", what, "--config"]).arg(&file).output().expect("the binary runs")
+        Command::new(env!("CARGO_BIN_EXE_tavern"))
+            .args(["config", what, "--config"])
+            .arg(&file)
+            .output()
+            .expect("the binary runs")
     };
     let bad = run("colour = 1\n[server]\nlisten = \"x\"\n", "check");
     assert!(!bad.status.success());
@@ -134,6 +171,9 @@ fn the_command_line_checks_and_prints_the_configuration_without_secrets() {
     assert!(told.contains("colour") && told.contains("server.listen"), "{told}");
     let printed = run("[database]\nurl = \"postgres://u:hunter2@localhost/x\"\n", "print");
     let shown = String::from_utf8_lossy(&printed.stdout).into_owned();
-    assert!(printed.status.success() && shown.contains("[redacted]") && !shown.contains("hunter2"), "{shown}");
+    assert!(
+        printed.status.success() && shown.contains("[redacted]") && !shown.contains("hunter2"),
+        "{shown}"
+    );
     assert!(run("", "check").status.success());
 }

@@ -11,8 +11,19 @@ async fn everything_with_an_id_is_found_by_it() {
     let tavern = Tavern::start().await;
     let client = tavern.user("finder").await;
     let session = client.chat().await;
-    let (message, generation) = client.send(&session, "Hello.", json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } })).await;
-    let all = client.data("query($s: ID!) { viewer { id user { id } } chatSession(id: $s) { characters { id } } }", json!({ "s": session })).await;
+    let (message, generation) = client
+        .send(
+            &session,
+            "Hello.",
+            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
+        )
+        .await;
+    let all = client
+        .data(
+            "query($s: ID!) { viewer { id user { id } } chatSession(id: $s) { characters { id } } }",
+            json!({ "s": session }),
+        )
+        .await;
     let viewer = text(&all["viewer"]["id"], &all);
     let ids = [
         ("User", text(&all["viewer"]["user"]["id"], &all)),
@@ -23,14 +34,36 @@ async fn everything_with_an_id_is_found_by_it() {
         ("Generation", generation),
     ];
     for (kind, id) in &ids {
-        let found = client.data("query($i: ID!) { node(id: $i) { __typename id } }", json!({ "i": id })).await;
+        let found = client
+            .data("query($i: ID!) { node(id: $i) { __typename id } }", json!({ "i": id }))
+            .await;
         assert_eq!(found["node"], json!({ "__typename": kind, "id": id }));
     }
     let listed: Vec<_> = ids.iter().map(|(_, id)| id).collect();
-    let found = client.data("query($i: [ID!]!) { nodes(ids: $i) { id } }", json!({ "i": listed })).await;
-    assert_eq!(found["nodes"].as_array().expect("a list").iter().map(|node| &node["id"]).collect::<Vec<_>>(), listed.iter().map(|id| json!(id)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    let found = client
+        .data("query($i: [ID!]!) { nodes(ids: $i) { id } }", json!({ "i": listed }))
+        .await;
+    assert_eq!(
+        found["nodes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|node| &node["id"])
+            .collect::<Vec<_>>(),
+        listed
+            .iter()
+            .map(|id| json!(id))
+            .collect::<Vec<_>>()
+            .iter()
+            .collect::<Vec<_>>()
+    );
     let stranger = tavern.user("stranger").await;
-    assert!(stranger.data("query($i: ID!) { node(id: $i) { id } }", json!({ "i": viewer })).await["node"].is_null());
+    assert!(
+        stranger
+            .data("query($i: ID!) { node(id: $i) { id } }", json!({ "i": viewer }))
+            .await["node"]
+            .is_null()
+    );
 }
 
 #[tokio::test]
@@ -39,12 +72,20 @@ async fn a_malformed_id_or_one_of_another_type_is_bad_input_and_nulls_its_field_
     let client = tavern.user("finder").await;
     let session = client.chat().await;
     for wrong in ["", "x", "chr_", "chr_0", &session, "chr_01m82qzep7e0hvkrfq6ztyjkbd"] {
-        let answer = client.run("query($i: ID!) { character(id: $i) { id } models { name } }", json!({ "i": wrong })).await;
+        let answer = client
+            .run(
+                "query($i: ID!) { character(id: $i) { id } models { name } }",
+                json!({ "i": wrong }),
+            )
+            .await;
         assert_eq!(code_of(&answer), "BAD_USER_INPUT", "{wrong}");
         assert_eq!(answer["errors"][0]["path"], json!(["character"]));
         assert!(answer["errors"][0]["locations"][0]["line"].is_u64());
         assert!(answer["data"]["character"].is_null());
-        assert_eq!(answer["data"]["models"][0]["name"], "demo", "the other fields are answered: {answer:#}");
+        assert_eq!(
+            answer["data"]["models"][0]["name"], "demo",
+            "the other fields are answered: {answer:#}"
+        );
     }
 }
 
@@ -53,8 +94,30 @@ async fn fields_come_back_in_the_order_they_were_asked_for() {
     let tavern = Tavern::start().await;
     let client = tavern.anonymous();
     let request = json!({ "query": "{ models { name } zebra: __typename characters(first: 1) { pageInfo { hasNextPage } nodes { tags name id } } serviceLimits { maxPageSize } apple: __typename }" });
-    let answer = client.http.post(format!("{}/graphql", tavern.url)).json(&request).send().await.expect("an answer").text().await.expect("text");
-    let places: Vec<_> = ["\"models\"", "\"zebra\"", "\"characters\"", "\"pageInfo\"", "\"nodes\"", "\"tags\"", "\"id\"", "\"serviceLimits\"", "\"apple\""].iter().map(|key| answer.find(key).unwrap_or_else(|| panic!("{key} in {answer}"))).collect();
+    let answer = client
+        .http
+        .post(format!("{}/graphql", tavern.url))
+        .json(&request)
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
+    let places: Vec<_> = [
+        "\"models\"",
+        "\"zebra\"",
+        "\"characters\"",
+        "\"pageInfo\"",
+        "\"nodes\"",
+        "\"tags\"",
+        "\"id\"",
+        "\"serviceLimits\"",
+        "\"apple\"",
+    ]
+    .iter()
+    .map(|key| answer.find(key).unwrap_or_else(|| panic!("{key} in {answer}")))
+    .collect();
     assert!(places.is_sorted(), "{answer}");
 }
 
@@ -64,8 +127,16 @@ async fn the_number_of_ids_at_once_is_limited_on_both_sides() {
     let client = tavern.anonymous();
     let id = "chr_01M82QZEP7E0HVKRFQ6ZTYJKBD";
     let nodes = "query($i: [ID!]!) { nodes(ids: $i) { id } }";
-    assert_eq!(client.data(nodes, json!({ "i": vec![id; 100] })).await["nodes"].as_array().map(Vec::len), Some(100));
-    assert_eq!(client.code(nodes, json!({ "i": vec![id; 101] })).await, "BAD_USER_INPUT");
+    assert_eq!(
+        client.data(nodes, json!({ "i": vec![id; 100] })).await["nodes"]
+            .as_array()
+            .map(Vec::len),
+        Some(100)
+    );
+    assert_eq!(
+        client.code(nodes, json!({ "i": vec![id; 101] })).await,
+        "BAD_USER_INPUT"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +152,12 @@ async fn an_operation_that_costs_too_much_is_refused() {
 async fn every_connection_multiplies_the_cost_of_what_is_below_it() {
     let tavern = Tavern::start().await;
     let introspected = tavern.anonymous().data("{ __schema { types { name kind fields { name args { name type { kind ofType { name kind } } } type { ...T } } } } } fragment T on __Type { name kind ofType { name kind ofType { name kind ofType { name kind } } } }", json!({})).await;
-    let types: HashMap<_, _> = introspected["__schema"]["types"].as_array().expect("types").iter().map(|kind| (kind["name"].as_str().expect("a name"), kind)).collect();
+    let types: HashMap<_, _> = introspected["__schema"]["types"]
+        .as_array()
+        .expect("types")
+        .iter()
+        .map(|kind| (kind["name"].as_str().expect("a name"), kind))
+        .collect();
     // The shortest way to each object type, as nested selections.
     let mut ways: HashMap<&str, Vec<String>> = HashMap::from([("Query", Vec::new())]);
     let mut queue = VecDeque::from(["Query"]);
@@ -95,7 +171,11 @@ async fn every_connection_multiplies_the_cost_of_what_is_below_it() {
             }
             if types[target]["fields"].is_array() && !ways.contains_key(target) {
                 let mut way = ways[kind].clone();
-                way.push(format!("{}{}", field["name"].as_str().expect("a name"), required(&field["args"])));
+                way.push(format!(
+                    "{}{}",
+                    field["name"].as_str().expect("a name"),
+                    required(&field["args"])
+                ));
                 ways.insert(target, way);
                 queue.push_back(target);
             }
@@ -103,19 +183,34 @@ async fn every_connection_multiplies_the_cost_of_what_is_below_it() {
     }
     assert!(connections.len() >= 5, "{connections:?}");
     let cost = |query: String| async move {
-        let schema = tavern_resolvers::schema().extension(async_graphql::extensions::Analyzer).finish();
+        let schema = tavern_resolvers::schema()
+            .extension(async_graphql::extensions::Analyzer)
+            .finish();
         let answer = schema.execute(query).await;
-        answer.extensions.get("analyzer").map_or_else(|| panic!("{:?}", answer.errors), |analyzer| analyzer.clone().into_json().expect("JSON")["complexity"].as_i64().expect("a number"))
+        answer.extensions.get("analyzer").map_or_else(
+            || panic!("{:?}", answer.errors),
+            |analyzer| {
+                analyzer.clone().into_json().expect("JSON")["complexity"]
+                    .as_i64()
+                    .expect("a number")
+            },
+        )
     };
     for (way, field) in connections {
         let query = |first: i32| {
             let inner = format!("{field}(first: {first}) {{ nodes {{ id }} }}");
             // Never resolved, only weighed.
-            let selected = way.iter().rev().fold(inner, |inner, step| format!("{step} {{ {inner} }}"));
+            let selected = way
+                .iter()
+                .rev()
+                .fold(inner, |inner, step| format!("{step} {{ {inner} }}"));
             format!("{{ ... @skip(if: true) {{ {selected} }} }}")
         };
         let (small, large) = (cost(query(1)).await, cost(query(100)).await);
-        assert!(large - small >= 99, "{way:?} {field}: {small} for one, {large} for a hundred");
+        assert!(
+            large - small >= 99,
+            "{way:?} {field}: {small} for one, {large} for a hundred"
+        );
     }
 }
 
@@ -130,7 +225,21 @@ fn required(arguments: &Value) -> String {
         .into_iter()
         .flatten()
         .filter(|argument| argument["type"]["kind"] == "NON_NULL")
-        .map(|argument| format!("{}: {}", argument["name"].as_str().expect("a name"), if argument["type"]["ofType"]["kind"] == "LIST" { "[\"x\"]" } else { "\"x\"" }))
+        .map(|argument| {
+            format!(
+                "{}: {}",
+                argument["name"].as_str().expect("a name"),
+                if argument["type"]["ofType"]["kind"] == "LIST" {
+                    "[\"x\"]"
+                } else {
+                    "\"x\""
+                }
+            )
+        })
         .collect();
-    if given.is_empty() { String::new() } else { format!("({})", given.join(", ")) }
+    if given.is_empty() {
+        String::new()
+    } else {
+        format!("({})", given.join(", "))
+    }
 }

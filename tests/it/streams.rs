@@ -13,7 +13,9 @@ const EVENTS: &str = "subscription($s: ID!, $a: String) { sessionEvents(sessionI
 /// Reads a reply's stream from where `so_far` is, at most `most` events.
 async fn read(client: &Client, generation: &str, so_far: &mut Assembled, most: usize) {
     let mut socket = client.socket().await;
-    let id = socket.subscribe(&stream_query(), json!({ "id": generation, "after": so_far.cursor })).await;
+    let id = socket
+        .subscribe(&stream_query(), json!({ "id": generation, "after": so_far.cursor }))
+        .await;
     for _ in 0..most {
         let message = socket.read().await.expect("a message");
         assert_eq!(message["id"], id.as_str());
@@ -30,7 +32,13 @@ async fn a_reader_from_the_start_gets_every_byte_and_one_end() {
     let tavern = Tavern::start().await;
     let client = tavern.user("reader").await;
     let session = client.chat().await;
-    let (_, generation) = client.send(&session, "Tell me.", json!({ "extra": { "demo": { "words": 60, "delayMs": 2 } } })).await;
+    let (_, generation) = client
+        .send(
+            &session,
+            "Tell me.",
+            json!({ "extra": { "demo": { "words": 60, "delayMs": 2 } } }),
+        )
+        .await;
     let mut all = Assembled::default();
     read(&client, &generation, &mut all, usize::MAX).await;
     assert!(all.is_whole());
@@ -41,14 +49,25 @@ async fn a_reader_who_comes_after_the_end_gets_the_whole_reply() {
     let tavern = Tavern::start().await;
     let client = tavern.user("reader").await;
     let session = client.chat().await;
-    let (_, generation) = client.send(&session, "Tell me.", json!({ "extra": { "demo": { "words": 20, "delayMs": 0 } } })).await;
+    let (_, generation) = client
+        .send(
+            &session,
+            "Tell me.",
+            json!({ "extra": { "demo": { "words": 20, "delayMs": 0 } } }),
+        )
+        .await;
     client.ended(&generation).await;
     let mut late = Assembled::default();
     read(&client, &generation, &mut late, usize::MAX).await;
     assert!(late.is_whole());
     // Whoever has seen the end has nothing to come.
     let mut socket = client.socket().await;
-    assert!(socket.collect(&stream_query(), json!({ "id": generation, "after": late.cursor })).await.is_empty());
+    assert!(
+        socket
+            .collect(&stream_query(), json!({ "id": generation, "after": late.cursor }))
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -58,7 +77,13 @@ async fn a_reader_who_reconnects_in_the_middle_gets_every_byte_once() {
     let mut random = SmallRng::seed_from_u64(11);
     for _ in 0..4 {
         let session = client.chat().await;
-        let (_, generation) = client.send(&session, "Tell me.", json!({ "extra": { "demo": { "words": 80, "delayMs": 3 } } })).await;
+        let (_, generation) = client
+            .send(
+                &session,
+                "Tell me.",
+                json!({ "extra": { "demo": { "words": 80, "delayMs": 3 } } }),
+            )
+            .await;
         let mut all = Assembled::default();
         while all.ended.is_none() {
             read(&client, &generation, &mut all, random.random_range(1..6)).await;
@@ -81,7 +106,9 @@ async fn a_reply_goes_on_when_its_reader_leaves() {
     while all.text.is_empty() {
         read(&client, &generation, &mut all, 1).await;
     }
-    say.send("second".into()).await.expect("nobody watches, and it listens still");
+    say.send("second".into())
+        .await
+        .expect("nobody watches, and it listens still");
     drop(say);
     read(&client, &generation, &mut all, usize::MAX).await;
     assert_eq!(all.text, "first second");
@@ -94,7 +121,8 @@ async fn characters_split_between_pieces_of_the_provider_arrive_whole() {
     let tavern = Tavern::with(|config| fake.configure(config)).await;
     let client = tavern.user("reader").await;
     let session = client.chat().await;
-    fake.next(Script::Say(vec!["日本", "語 🏮", " é", "\r\n", "{{user}}", "\u{0}"])).await;
+    fake.next(Script::Say(vec!["日本", "語 🏮", " é", "\r\n", "{{user}}", "\u{0}"]))
+        .await;
     let (_, generation) = client.send(&session, "Go.", json!({})).await;
     let mut all = Assembled::default();
     read(&client, &generation, &mut all, usize::MAX).await;
@@ -142,18 +170,46 @@ async fn cursors_that_are_none_are_refused() {
     let tavern = Tavern::start().await;
     let client = tavern.user("reader").await;
     let session = client.chat().await;
-    let (_, generation) = client.send(&session, "Tell me.", json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } })).await;
+    let (_, generation) = client
+        .send(
+            &session,
+            "Tell me.",
+            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
+        )
+        .await;
     let (_, other) = {
         let session = client.chat().await;
-        client.send(&session, "Tell me.", json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } })).await
+        client
+            .send(
+                &session,
+                "Tell me.",
+                json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
+            )
+            .await
     };
-    for wrong in ["", "x", "1.2.3", &format!("{other}.1.0.0"), &format!("{generation}.1.0"), &format!("{generation}.zz.0.0")] {
-        let code = client.socket().await.refused(&stream_query(), json!({ "id": generation, "after": wrong })).await;
+    for wrong in [
+        "",
+        "x",
+        "1.2.3",
+        &format!("{other}.1.0.0"),
+        &format!("{generation}.1.0"),
+        &format!("{generation}.zz.0.0"),
+    ] {
+        let code = client
+            .socket()
+            .await
+            .refused(&stream_query(), json!({ "id": generation, "after": wrong }))
+            .await;
         assert_eq!(code, "BAD_USER_INPUT", "{wrong}");
     }
     // A place that is not in the text is none to go on from: the whole text comes instead.
     let mut socket = client.socket().await;
-    let events = socket.collect(&stream_query(), json!({ "id": generation, "after": format!("{generation}.1.ffff.0") })).await;
+    let events = socket
+        .collect(
+            &stream_query(),
+            json!({ "id": generation, "after": format!("{generation}.1.ffff.0") }),
+        )
+        .await;
     assert_eq!(events[0]["generationStream"]["__typename"], "GenerationSnapshot");
 }
 
@@ -163,9 +219,22 @@ async fn ids_that_are_none_are_refused() {
     let client = tavern.user("reader").await;
     let session = client.chat().await;
     let stream = |id: &str| json!({ "id": id });
-    assert_eq!(client.socket().await.refused(&stream_query(), stream("nonsense")).await, "BAD_USER_INPUT");
-    assert_eq!(client.socket().await.refused(&stream_query(), stream(&session)).await, "BAD_USER_INPUT");
-    assert_eq!(client.socket().await.refused(&stream_query(), stream("gen_01M82R05V5EC3TCY0H807ECJB1")).await, "NOT_FOUND");
+    assert_eq!(
+        client.socket().await.refused(&stream_query(), stream("nonsense")).await,
+        "BAD_USER_INPUT"
+    );
+    assert_eq!(
+        client.socket().await.refused(&stream_query(), stream(&session)).await,
+        "BAD_USER_INPUT"
+    );
+    assert_eq!(
+        client
+            .socket()
+            .await
+            .refused(&stream_query(), stream("gen_01M82R05V5EC3TCY0H807ECJB1"))
+            .await,
+        "NOT_FOUND"
+    );
 }
 
 #[tokio::test]
@@ -176,7 +245,13 @@ async fn a_session_tells_what_happens_in_it_in_order() {
     let mut socket = client.socket().await;
     socket.subscribe(EVENTS, json!({ "s": session })).await;
     stand(&client, &mut socket, &session).await;
-    let (message, generation) = client.send(&session, "Hello.", json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } })).await;
+    let (message, generation) = client
+        .send(
+            &session,
+            "Hello.",
+            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
+        )
+        .await;
     let mut seen = Vec::new();
     while seen.last().is_none_or(|kind| kind != "GenerationFinished") {
         let event = socket.event().await["sessionEvents"].take();
@@ -188,7 +263,16 @@ async fn a_session_tells_what_happens_in_it_in_order() {
         }
         seen.push(event["__typename"].as_str().expect("a type").to_owned());
     }
-    assert_eq!(seen, ["MessageCreated", "MessageCreated", "GenerationStarted", "MessageUpdated", "GenerationFinished"]);
+    assert_eq!(
+        seen,
+        [
+            "MessageCreated",
+            "MessageCreated",
+            "GenerationStarted",
+            "MessageUpdated",
+            "GenerationFinished"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -230,12 +314,21 @@ async fn whoever_missed_more_than_is_kept_is_told_to_read_again() {
     let mut socket = client.socket().await;
     socket.subscribe(EVENTS, json!({ "s": session, "a": cursor })).await;
     assert_eq!(socket.event().await["sessionEvents"]["__typename"], "SessionResync");
-    let code = client.socket().await.refused(EVENTS, json!({ "s": session, "a": "nonsense" })).await;
+    let code = client
+        .socket()
+        .await
+        .refused(EVENTS, json!({ "s": session, "a": "nonsense" }))
+        .await;
     assert_eq!(code, "BAD_USER_INPUT");
 }
 
 async fn greeting(client: &Client, session: &str) -> String {
-    let answer = client.data("query($s: ID!) { chatSession(id: $s) { messages(first: 1) { nodes { id } } } }", json!({ "s": session })).await;
+    let answer = client
+        .data(
+            "query($s: ID!) { chatSession(id: $s) { messages(first: 1) { nodes { id } } } }",
+            json!({ "s": session }),
+        )
+        .await;
     crate::support::text(&answer["chatSession"]["messages"]["nodes"][0]["id"], &answer)
 }
 
@@ -262,5 +355,10 @@ async fn stand(client: &Client, socket: &mut Socket, session: &str) -> Value {
 }
 
 async fn send(client: &Client, session: &str, content: &str) {
-    client.data("mutation($i: SendMessageInput!) { sendMessage(input: $i) { message { id } userErrors { code } } }", json!({ "i": { "sessionId": session, "content": content, "generate": false } })).await;
+    client
+        .data(
+            "mutation($i: SendMessageInput!) { sendMessage(input: $i) { message { id } userErrors { code } } }",
+            json!({ "i": { "sessionId": session, "content": content, "generate": false } }),
+        )
+        .await;
 }

@@ -31,19 +31,31 @@ impl Username {
         let shown: String = text.trim().nfkc().collect();
         let count = shown.chars().count();
         if !(Self::MIN..=Self::MAX).contains(&count) {
-            return refuse(format!("A username has {} to {} characters, not {count}.", Self::MIN, Self::MAX));
+            return refuse(format!(
+                "A username has {} to {} characters, not {count}.",
+                Self::MIN,
+                Self::MAX
+            ));
         }
-        if let Some(wrong) = shown.chars().find(|c| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))) {
-            return refuse(format!("A username has letters, digits, `_`, `-` and `.`; {wrong:?} is none of them."));
+        if let Some(wrong) = shown
+            .chars()
+            .find(|c| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+        {
+            return refuse(format!(
+                "A username has letters, digits, `_`, `-` and `.`; {wrong:?} is none of them."
+            ));
         }
         if !shown.chars().any(char::is_alphanumeric) {
             return refuse("A username needs a letter or a digit.".into());
         }
-        if !shown.as_str().is_single_script() || !shown.as_str().check_restriction_level(RestrictionLevel::SingleScript) {
+        if !shown.as_str().is_single_script() || !shown.as_str().check_restriction_level(RestrictionLevel::SingleScript)
+        {
             return refuse("A username keeps to one script: letters of several that look alike are refused.".into());
         }
         let key = Self::key_of(&shown);
-        let skeleton = unicode_security::skeleton(&shown).flat_map(char::to_lowercase).collect();
+        let skeleton = unicode_security::skeleton(&shown)
+            .flat_map(char::to_lowercase)
+            .collect();
         Ok(Self { shown, key, skeleton })
     }
 
@@ -91,13 +103,30 @@ impl Email {
         let Some((local, domain)) = text.rsplit_once('@') else {
             return refuse("An e-mail address has an `@`.");
         };
-        let local_ok = !local.is_empty() && local.len() <= 64 && !local.starts_with('.') && !local.ends_with('.') && !local.contains("..") && local.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
-        let label_ok = |label: &str| !label.is_empty() && label.len() <= 63 && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(|c| c.is_alphanumeric() || c == '-');
-        let domain_ok = (domain.contains('.') || domain.eq_ignore_ascii_case("localhost")) && domain.split('.').all(label_ok);
+        let local_ok = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local
+                .chars()
+                .all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~.-".contains(c));
+        let label_ok = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        };
+        let domain_ok =
+            (domain.contains('.') || domain.eq_ignore_ascii_case("localhost")) && domain.split('.').all(label_ok);
         if !local_ok || !domain_ok {
             return refuse("This is not an e-mail address.");
         }
-        Ok(Self { shown: text.to_owned(), key: Self::key_of(text) })
+        Ok(Self {
+            shown: text.to_owned(),
+            key: Self::key_of(text),
+        })
     }
 
     #[must_use]
@@ -167,7 +196,18 @@ mod tests {
         for good in ["a@b.co", "A.b+c@sub.example.org", "x@localhost"] {
             assert!(Email::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a", "@b.co", "a@", "a@b", "a b@c.de", "a..b@c.de", "a@-b.de", "a@b..de", "a@b.de\n.x"] {
+        for bad in [
+            "",
+            "a",
+            "@b.co",
+            "a@",
+            "a@b",
+            "a b@c.de",
+            "a..b@c.de",
+            "a@-b.de",
+            "a@b..de",
+            "a@b.de\n.x",
+        ] {
             assert!(Email::parse(bad).is_err(), "{bad}");
         }
         assert!(Email::parse(&format!("{}@{}.de", "a".repeat(64), "b".repeat(63))).is_ok());

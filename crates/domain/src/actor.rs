@@ -34,7 +34,14 @@ impl Role {
         match self {
             Self::User => &[CharacterCreate, CharacterPublish, ChatUse],
             Self::Moderator => &[CharacterCreate, CharacterPublish, ChatUse, CharacterModerate],
-            Self::Admin => &[CharacterCreate, CharacterPublish, ChatUse, CharacterModerate, ChatModerate, AccountManage],
+            Self::Admin => &[
+                CharacterCreate,
+                CharacterPublish,
+                ChatUse,
+                CharacterModerate,
+                ChatModerate,
+                AccountManage,
+            ],
         }
     }
 }
@@ -143,7 +150,10 @@ impl Actor {
         match self {
             Self::Anonymous => Err(Error::unauthenticated()),
             _ if self.may(permission) => Ok(()),
-            _ => Err(Error::forbidden(format!("This needs the permission {}.", permission.as_str()))),
+            _ => Err(Error::forbidden(format!(
+                "This needs the permission {}.",
+                permission.as_str()
+            ))),
         }
     }
 }

@@ -109,16 +109,28 @@ impl MessageBody {
     #[must_use]
     pub fn of(swipe: Swipe) -> Self {
         let updated_at = swipe.created_at;
-        Self { version: 1, swipes: vec![swipe], active: 0, is_edited: false, annotations: Value::Object(serde_json::Map::new()), updated_at }
+        Self {
+            version: 1,
+            swipes: vec![swipe],
+            active: 0,
+            is_edited: false,
+            annotations: Value::Object(serde_json::Map::new()),
+            updated_at,
+        }
     }
     /// The swipe that is shown.
     #[must_use]
     pub fn active_swipe(&self) -> &Swipe {
-        self.swipes.get(self.active).or_else(|| self.swipes.last()).expect("a message has at least one swipe")
+        self.swipes
+            .get(self.active)
+            .or_else(|| self.swipes.last())
+            .expect("a message has at least one swipe")
     }
     #[must_use]
     pub fn swipe_of(&self, generation: GenerationId) -> Option<usize> {
-        self.swipes.iter().position(|swipe| swipe.generation == Some(generation))
+        self.swipes
+            .iter()
+            .position(|swipe| swipe.generation == Some(generation))
     }
 }
 

@@ -78,7 +78,14 @@ impl Error {
     #[track_caller]
     #[must_use]
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), fields: Vec::new(), retry_after: None, source: None, at: Location::caller() }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            retry_after: None,
+            source: None,
+            at: Location::caller(),
+        }))
     }
 
     /// One field of the input is wrong. `field` is its place below `input`, dots between the parts.
@@ -99,7 +106,11 @@ impl Error {
     #[must_use]
     pub fn of_field(code: Code, field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        let path = field.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        let path = field
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
         Self::from_fields(vec![FieldError { path, code, message }])
     }
 
@@ -189,7 +200,13 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
-        f.debug_struct("Error").field("code", &inner.code).field("message", &inner.message).field("fields", &inner.fields).field("source", &inner.source).field("at", &inner.at.to_string()).finish()
+        f.debug_struct("Error")
+            .field("code", &inner.code)
+            .field("message", &inner.message)
+            .field("fields", &inner.fields)
+            .field("source", &inner.source)
+            .field("at", &inner.at.to_string())
+            .finish()
     }
 }
 
@@ -230,6 +247,10 @@ impl Problems {
     /// All that was gathered, if anything was.
     #[track_caller]
     pub fn finish(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::from_fields(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::from_fields(self.0))
+        }
     }
 }

@@ -27,14 +27,24 @@ pub enum GenerationKind {
 }
 
 impl GenerationKind {
-    pub const ALL: [Self; 6] = [Self::Normal, Self::Continue, Self::Regenerate, Self::Swipe, Self::Impersonate, Self::Quiet];
+    pub const ALL: [Self; 6] = [
+        Self::Normal,
+        Self::Continue,
+        Self::Regenerate,
+        Self::Swipe,
+        Self::Impersonate,
+        Self::Quiet,
+    ];
     #[must_use]
     pub const fn code(self) -> i16 {
         self as i16
     }
     #[must_use]
     pub fn from_code(code: i16) -> Self {
-        usize::try_from(code).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or(Self::Normal)
+        usize::try_from(code)
+            .ok()
+            .and_then(|index| Self::ALL.get(index).copied())
+            .unwrap_or(Self::Normal)
     }
 }
 
@@ -55,18 +65,32 @@ pub enum GenerationStatus {
 }
 
 impl GenerationStatus {
-    pub const ALL: [Self; 7] = [Self::Queued, Self::Connecting, Self::Streaming, Self::Completed, Self::Interrupted, Self::Cancelled, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Connecting,
+        Self::Streaming,
+        Self::Completed,
+        Self::Interrupted,
+        Self::Cancelled,
+        Self::Failed,
+    ];
     #[must_use]
     pub const fn code(self) -> i16 {
         self as i16
     }
     #[must_use]
     pub fn from_code(code: i16) -> Self {
-        usize::try_from(code).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or(Self::Failed)
+        usize::try_from(code)
+            .ok()
+            .and_then(|index| Self::ALL.get(index).copied())
+            .unwrap_or(Self::Failed)
     }
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Completed | Self::Interrupted | Self::Cancelled | Self::Failed)
+        matches!(
+            self,
+            Self::Completed | Self::Interrupted | Self::Cancelled | Self::Failed
+        )
     }
 }
 
@@ -206,13 +230,27 @@ impl StreamPosition {
         if parts.next().is_some() {
             return None;
         }
-        Some(Self { generation: generation.parse().ok()?, epoch, text, reasoning, ended })
+        Some(Self {
+            generation: generation.parse().ok()?,
+            epoch,
+            text,
+            reasoning,
+            ended,
+        })
     }
 }
 
 impl fmt::Display for StreamPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}.{:x}.{:x}{}", self.generation, self.epoch, self.text, self.reasoning, if self.ended { ".e" } else { "" })
+        write!(
+            f,
+            "{}.{:x}.{:x}.{:x}{}",
+            self.generation,
+            self.epoch,
+            self.text,
+            self.reasoning,
+            if self.ended { ".e" } else { "" }
+        )
     }
 }
 
@@ -223,7 +261,13 @@ mod tests {
     #[test]
     fn a_position_survives_its_cursor() {
         for ended in [false, true] {
-            let position = StreamPosition { generation: GenerationId::new(), epoch: 3, text: 70_000, reasoning: 12, ended };
+            let position = StreamPosition {
+                generation: GenerationId::new(),
+                epoch: 3,
+                text: 70_000,
+                reasoning: 12,
+                ended,
+            };
             assert_eq!(StreamPosition::parse(&position.to_string()), Some(position));
         }
         for wrong in ["", ".", "gen_.0.0.0", "x.1.2.3", "gen_01JZZZZZZZZZZZZZZZZZZZZZZZ.0.0"] {

@@ -27,7 +27,9 @@ fn write_id(f: &mut fmt::Formatter<'_>, prefix: &str, uuid: Uuid) -> fmt::Result
 }
 
 fn parse_id(text: &str, prefix: &'static str) -> Result<Uuid, IdError> {
-    let rest = text.strip_prefix(prefix).ok_or(IdError::WrongType { expected: prefix })?;
+    let rest = text
+        .strip_prefix(prefix)
+        .ok_or(IdError::WrongType { expected: prefix })?;
     let malformed = IdError::Malformed { expected: prefix };
     let ulid = Ulid::from_string(rest).map_err(|_| malformed.clone())?;
     let mut buffer = [0; ulid::ULID_LEN];
@@ -109,13 +111,23 @@ mod tests {
     #[test]
     fn an_id_of_another_type_is_refused() {
         let text = SessionId::new().to_string();
-        assert_eq!(text.parse::<CharacterId>(), Err(IdError::WrongType { expected: "chr_" }));
+        assert_eq!(
+            text.parse::<CharacterId>(),
+            Err(IdError::WrongType { expected: "chr_" })
+        );
     }
 
     #[test]
     fn only_the_canonical_text_is_an_id() {
         let text = CharacterId::new().to_string();
-        for wrong in [text.to_lowercase(), format!("{text}0"), text[..29].to_owned(), "chr_".into(), format!("chr_Z{}", &text[5..]), "chr_é".into()] {
+        for wrong in [
+            text.to_lowercase(),
+            format!("{text}0"),
+            text[..29].to_owned(),
+            "chr_".into(),
+            format!("chr_Z{}", &text[5..]),
+            "chr_é".into(),
+        ] {
             assert!(wrong.parse::<CharacterId>().is_err(), "{wrong}");
         }
     }

@@ -43,9 +43,22 @@ impl PageArgs {
             }
         }
         problems.finish()?;
-        let direction = if self.last.is_some() { Direction::Backward } else { Direction::Forward };
-        let limit = self.first.or(self.last).and_then(|size| u32::try_from(size).ok()).unwrap_or(default);
-        Ok(PageRequest { limit, direction, after: self.after, before: self.before })
+        let direction = if self.last.is_some() {
+            Direction::Backward
+        } else {
+            Direction::Forward
+        };
+        let limit = self
+            .first
+            .or(self.last)
+            .and_then(|size| u32::try_from(size).ok())
+            .unwrap_or(default);
+        Ok(PageRequest {
+            limit,
+            direction,
+            after: self.after,
+            before: self.before,
+        })
     }
 }
 
@@ -60,7 +73,11 @@ pub struct Page<T> {
 impl<T> Page<T> {
     #[must_use]
     pub const fn empty() -> Self {
-        Self { items: Vec::new(), has_next: false, has_previous: false }
+        Self {
+            items: Vec::new(),
+            has_next: false,
+            has_previous: false,
+        }
     }
 
     /// Makes a page of up to `limit + 1` rows that were read in the direction of the request.
@@ -70,17 +87,29 @@ impl<T> Page<T> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         match request.direction {
-            Direction::Forward => Self { items: rows, has_next: more, has_previous: request.after.is_some() },
+            Direction::Forward => Self {
+                items: rows,
+                has_next: more,
+                has_previous: request.after.is_some(),
+            },
             Direction::Backward => {
                 rows.reverse();
-                Self { items: rows, has_next: request.before.is_some(), has_previous: more }
+                Self {
+                    items: rows,
+                    has_next: request.before.is_some(),
+                    has_previous: more,
+                }
             }
         }
     }
 
     #[must_use]
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(f).collect(), has_next: self.has_next, has_previous: self.has_previous }
+        Page {
+            items: self.items.into_iter().map(f).collect(),
+            has_next: self.has_next,
+            has_previous: self.has_previous,
+        }
     }
 }
 
@@ -88,5 +117,8 @@ impl<T> Page<T> {
 #[track_caller]
 #[must_use]
 pub fn bad_cursor(argument: &str) -> Error {
-    Error::bad_input(argument, format!("`{argument}` is not a cursor of this list in this order."))
+    Error::bad_input(
+        argument,
+        format!("`{argument}` is not a cursor of this list in this order."),
+    )
 }

@@ -6,7 +6,9 @@
 
 use std::collections::HashSet;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+};
 use async_graphql::{Name, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
@@ -27,14 +29,19 @@ pub fn default_to_null(document: &mut ExecutableDocument) {
     }
     match &mut document.operations {
         DocumentOperations::Single(operation) => complete(&mut operation.node, &names),
-        DocumentOperations::Multiple(operations) => operations.values_mut().for_each(|operation| complete(&mut operation.node, &names)),
+        DocumentOperations::Multiple(operations) => operations
+            .values_mut()
+            .for_each(|operation| complete(&mut operation.node, &names)),
     }
 }
 
 fn complete(operation: &mut OperationDefinition, names: &HashSet<Name>) {
     for variable in &mut operation.variable_definitions {
         let definition = &mut variable.node;
-        if definition.default_value.is_none() && definition.var_type.node.nullable && names.contains(&definition.name.node) {
+        if definition.default_value.is_none()
+            && definition.var_type.node.nullable
+            && names.contains(&definition.name.node)
+        {
             definition.default_value = Some(Positioned::new(ConstValue::Null, variable.pos));
         }
     }

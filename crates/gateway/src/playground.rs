@@ -18,7 +18,10 @@ pub fn routes() -> Router {
         .route("/", get(|| async { Redirect::to("/playground/") }))
         .route("/playground", get(|| async { Redirect::permanent("/playground/") }))
         .route("/playground/", get(|| async { file("index.html") }))
-        .route("/playground/{*path}", get(|Path(path): Path<String>| async move { file(&path) }))
+        .route(
+            "/playground/{*path}",
+            get(|Path(path): Path<String>| async move { file(&path) }),
+        )
 }
 
 fn file(path: &str) -> Response {
@@ -36,6 +39,14 @@ fn file(path: &str) -> Response {
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     };
-    let cache = if path.starts_with("assets/") { FOR_EVER } else { "no-cache" };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)], found.contents()).into_response()
+    let cache = if path.starts_with("assets/") {
+        FOR_EVER
+    } else {
+        "no-cache"
+    };
+    (
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)],
+        found.contents(),
+    )
+        .into_response()
 }

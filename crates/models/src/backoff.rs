@@ -24,8 +24,7 @@ pub(crate) fn is_long(retry_after: Option<Duration>) -> bool {
 }
 
 fn ceiling(attempt: u32) -> Duration {
-    BASE.saturating_mul(1_u32 << attempt.saturating_sub(1).min(10))
-        .min(CAP)
+    BASE.saturating_mul(1_u32 << attempt.saturating_sub(1).min(10)).min(CAP)
 }
 
 /// Reads a `Retry-After` header (RFC 9110): seconds or an HTTP date.
@@ -47,9 +46,7 @@ mod tests {
 
     #[test]
     fn the_ceiling_doubles_up_to_eight_seconds() {
-        let millis: Vec<_> = (1..=8)
-            .map(|attempt| ceiling(attempt).as_millis())
-            .collect();
+        let millis: Vec<_> = (1..=8).map(|attempt| ceiling(attempt).as_millis()).collect();
         assert_eq!(millis, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
         assert_eq!(ceiling(u32::MAX), CAP);
     }
@@ -68,10 +65,7 @@ mod tests {
         let parse = |text| parse_retry_after(text, now);
         assert_eq!(parse(" 3 "), Some(Duration::from_secs(3)));
         assert_eq!(parse("0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(
-            parse("Sun, 22 Nov 2026 10:00:07 GMT"),
-            Some(Duration::from_secs(7))
-        );
+        assert_eq!(parse("Sun, 22 Nov 2026 10:00:07 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(parse("Sun, 22 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
         for wrong in ["", "soon", "-1", "NaN", "inf", "1e300"] {
             assert_eq!(parse(wrong), None, "{wrong}");

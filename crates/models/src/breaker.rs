@@ -83,14 +83,9 @@ impl Permit {
         let mut state = self.breaker.0.lock();
         state.count(true);
         if self.is_probe {
-            let rest = state
-                .open
-                .map_or(FIRST_REST, |open| (open.rest * 2).min(LONGEST_REST));
+            let rest = state.open.map_or(FIRST_REST, |open| (open.rest * 2).min(LONGEST_REST));
             state.rest_for(rest);
-        } else if state.open.is_none()
-            && state.calls >= MIN_CALLS
-            && state.failures * 2 >= state.calls
-        {
+        } else if state.open.is_none() && state.calls >= MIN_CALLS && state.failures * 2 >= state.calls {
             state.rest_for(FIRST_REST);
         }
     }
@@ -114,10 +109,7 @@ impl Drop for Permit {
 impl State {
     fn count(&mut self, failed: bool) {
         let now = Instant::now();
-        if self
-            .window_start
-            .is_none_or(|start| now.duration_since(start) > WINDOW)
-        {
+        if self.window_start.is_none_or(|start| now.duration_since(start) > WINDOW) {
             (self.window_start, self.calls, self.failures) = (Some(now), 0, 0);
         }
         self.calls += 1;

@@ -210,10 +210,7 @@ impl ModelsConfig {
             if provider.name == DEMO && provider.kind != ProviderKind::Demo {
                 place.wrong("name", "`demo` is the name of the built-in provider".into());
             } else if !providers.insert(&provider.name) && provider.name != DEMO {
-                place.wrong(
-                    "name",
-                    format!("`{}` is taken by another provider", provider.name),
-                );
+                place.wrong("name", format!("`{}` is taken by another provider", provider.name));
             }
         }
         let mut models = HashSet::new();
@@ -224,10 +221,7 @@ impl ModelsConfig {
             };
             model.check(&mut place, &providers);
             if !models.insert(&model.name) {
-                place.wrong(
-                    "name",
-                    format!("`{}` is taken by another model", model.name),
-                );
+                place.wrong("name", format!("`{}` is taken by another model", model.name));
             }
         }
         mistakes
@@ -249,20 +243,12 @@ impl Place<'_> {
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
             self.wrong(
                 "name",
-                format!(
-                    "a name has 1 to {MAX_NAME} letters, digits or any of `._-/:`, not {name:?}"
-                ),
+                format!("a name has 1 to {MAX_NAME} letters, digits or any of `._-/:`, not {name:?}"),
             );
         }
     }
 
-    fn check_range<T: PartialOrd + fmt::Display>(
-        &mut self,
-        field: &str,
-        value: T,
-        least: T,
-        most: T,
-    ) {
+    fn check_range<T: PartialOrd + fmt::Display>(&mut self, field: &str, value: T, least: T, most: T) {
         if value < least || value > most {
             self.wrong(field, format!("must be {least} to {most}, not {value}"));
         }
@@ -281,9 +267,7 @@ impl ProviderConfig {
         }
         match (&self.base_url, self.kind) {
             (None, ProviderKind::Openai) => place.wrong("base_url", "is missing".into()),
-            (Some(_), ProviderKind::Demo) => {
-                place.wrong("base_url", "the demo provider has none".into())
-            }
+            (Some(_), ProviderKind::Demo) => place.wrong("base_url", "the demo provider has none".into()),
             (Some(url), _) => {
                 if let Some(what) = wrong_url(url) {
                     place.wrong("base_url", what);
@@ -310,11 +294,7 @@ impl ProviderConfig {
             first_token,
             idle,
         } = self.timeouts;
-        for (field, value) in [
-            ("connect", connect),
-            ("first_token", first_token),
-            ("idle", idle),
-        ] {
+        for (field, value) in [("connect", connect), ("first_token", first_token), ("idle", idle)] {
             place.check_range(&format!("timeouts.{field}"), value, 1, MAX_TIMEOUT_MS);
         }
     }
@@ -370,8 +350,7 @@ fn wrong_url(text: &str) -> Option<String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Some("holds a user or password; keys go into `api_key`".into());
     }
-    (url.query().is_some() || url.fragment().is_some())
-        .then(|| "has no query and no fragment".into())
+    (url.query().is_some() || url.fragment().is_some()).then(|| "has no query and no fragment".into())
 }
 
 #[cfg(test)]

@@ -15,10 +15,6 @@ mod router;
 pub mod sse;
 mod stops;
 
-pub use config::{
-    DeploymentConfig, ModelConfig, ModelsConfig, ProviderConfig, ProviderKind, Secret, Timeouts,
-};
-pub use request::{
-    Cast, CharacterBrief, CompletionRequest, ModelEvent, PromptMessage, ProviderUsage,
-};
+pub use config::{DeploymentConfig, ModelConfig, ModelsConfig, ProviderConfig, ProviderKind, Secret, Timeouts};
+pub use request::{Cast, CharacterBrief, CompletionRequest, ModelEvent, PromptMessage, ProviderUsage};
 pub use router::{Price, Router, RouterError};

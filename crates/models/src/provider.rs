@@ -14,11 +14,7 @@ use crate::request::{CompletionRequest, ProviderUsage};
 pub(crate) trait Provider: Send + Sync {
     /// Opens a reply of `model`; `request.max_tokens` is set. Dropping the future or the stream
     /// ends the call at once.
-    async fn open(
-        &self,
-        model: &str,
-        request: &CompletionRequest,
-    ) -> Result<ChunkStream, ProviderError>;
+    async fn open(&self, model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError>;
 }
 
 pub(crate) type ChunkStream = BoxStream<'static, Result<Chunk, ProviderError>>;

@@ -128,12 +128,7 @@ impl Router {
     /// The first configured model, or the demo.
     #[must_use]
     pub fn default_model(&self) -> &str {
-        &self
-            .routes
-            .first()
-            .expect("there is always the demo")
-            .config
-            .name
+        &self.routes.first().expect("there is always the demo").config.name
     }
 
     #[must_use]
@@ -148,20 +143,12 @@ impl Router {
     /// Asks the first of `models` that can answer; unknown names are passed over. Nothing happens
     /// until the stream is polled, and dropping it ends the provider's call at once.
     #[must_use]
-    pub fn stream(
-        &self,
-        models: &[String],
-        request: CompletionRequest,
-    ) -> BoxStream<'static, ModelEvent> {
+    pub fn stream(&self, models: &[String], request: CompletionRequest) -> BoxStream<'static, ModelEvent> {
         let (events, received) = mpsc::channel(0);
         let routes = models.iter().filter_map(|name| self.route(name).cloned());
         let turn = Turn::new(routes.collect(), request, self.reply_bytes, events);
         // The turn runs inside the stream rather than in a task, so that it cannot outlive it.
-        let turn = turn
-            .run()
-            .boxed()
-            .into_stream()
-            .filter_map(|()| async { None });
+        let turn = turn.run().boxed().into_stream().filter_map(|()| async { None });
         stream::select(received, turn).boxed()
     }
 

@@ -43,11 +43,7 @@ impl SseReader {
     ///
     /// # Errors
     /// [`SseError::TooLong`]; nothing more can be pushed then.
-    pub fn push(
-        &mut self,
-        mut bytes: &[u8],
-        sink: &mut impl FnMut(SseItem),
-    ) -> Result<(), SseError> {
+    pub fn push(&mut self, mut bytes: &[u8], sink: &mut impl FnMut(SseItem)) -> Result<(), SseError> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_cr) && bytes[0] == b'\n' {
                 bytes = &bytes[1..];
@@ -91,11 +87,7 @@ impl SseReader {
         Ok(())
     }
 
-    fn end_line(
-        &mut self,
-        mut line: &[u8],
-        sink: &mut impl FnMut(SseItem),
-    ) -> Result<(), SseError> {
+    fn end_line(&mut self, mut line: &[u8], sink: &mut impl FnMut(SseItem)) -> Result<(), SseError> {
         if !std::mem::replace(&mut self.after_bom, true) {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
@@ -204,14 +196,8 @@ mod tests {
     #[test]
     fn a_line_may_have_a_mebibyte_and_not_a_byte_more() {
         let line = |length: usize| [b"data:".as_slice(), &vec![b'x'; length - 5], b"\n\n"].concat();
-        assert_eq!(
-            read([line(MAX_LINE).as_slice()]).map(|items| items.len()),
-            Ok(1)
-        );
-        assert_eq!(
-            read([line(MAX_LINE + 1).as_slice()]),
-            Err(SseError::TooLong)
-        );
+        assert_eq!(read([line(MAX_LINE).as_slice()]).map(|items| items.len()), Ok(1));
+        assert_eq!(read([line(MAX_LINE + 1).as_slice()]), Err(SseError::TooLong));
     }
 
     #[test]
@@ -222,10 +208,7 @@ mod tests {
             read([whole.as_slice()]).is_ok(),
             "1,024 lines of 1,023 bytes and their joints fit"
         );
-        assert_eq!(
-            read([whole.as_slice(), line.as_slice()]),
-            Err(SseError::TooLong)
-        );
+        assert_eq!(read([whole.as_slice(), line.as_slice()]), Err(SseError::TooLong));
     }
 
     proptest! {

@@ -9,11 +9,7 @@ pub(crate) struct StopCutter {
 
 impl StopCutter {
     pub fn new(stops: &[String]) -> Self {
-        let stops = stops
-            .iter()
-            .filter(|stop| !stop.is_empty())
-            .cloned()
-            .collect();
+        let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
         Self {
             stops,
             held: String::new(),
@@ -28,21 +24,11 @@ impl StopCutter {
         }
         let mut text = std::mem::take(&mut self.held);
         text.push_str(&piece);
-        if let Some(at) = self
-            .stops
-            .iter()
-            .filter_map(|stop| text.find(stop.as_str()))
-            .min()
-        {
+        if let Some(at) = self.stops.iter().filter_map(|stop| text.find(stop.as_str())).min() {
             text.truncate(at);
             return (text, true);
         }
-        let keep = self
-            .stops
-            .iter()
-            .map(|stop| overlap(&text, stop))
-            .max()
-            .unwrap_or(0);
+        let keep = self.stops.iter().map(|stop| overlap(&text, stop)).max().unwrap_or(0);
         self.held = text.split_off(text.len() - keep);
         (text, false)
     }
@@ -85,27 +71,18 @@ mod tests {
 
     #[test]
     fn a_stop_string_split_over_pieces_is_found() {
-        assert_eq!(
-            cut(&["Hi.\n", "Us", "er: no"], &["\nUser:"]),
-            ("Hi.".into(), true)
-        );
+        assert_eq!(cut(&["Hi.\n", "Us", "er: no"], &["\nUser:"]), ("Hi.".into(), true));
     }
 
     #[test]
     fn a_beginning_that_leads_nowhere_is_shown() {
-        assert_eq!(
-            cut(&["a\nUs", "ual day"], &["\nUser:"]),
-            ("a\nUsual day".into(), false)
-        );
+        assert_eq!(cut(&["a\nUs", "ual day"], &["\nUser:"]), ("a\nUsual day".into(), false));
         assert_eq!(cut(&["end\nUs"], &["\nUser:"]), ("end\nUs".into(), false));
     }
 
     #[test]
     fn the_first_of_several_wins_and_empty_ones_are_ignored() {
-        assert_eq!(
-            cut(&["one two three"], &["", "three", "two"]),
-            ("one ".into(), true)
-        );
+        assert_eq!(cut(&["one two three"], &["", "three", "two"]), ("one ".into(), true));
     }
 
     proptest! {

@@ -65,8 +65,7 @@ async fn the_request_carries_key_model_and_limit() {
 
 #[tokio::test]
 async fn too_many_requests_is_retried_after_the_time_the_provider_names() {
-    let fake =
-        FakeProvider::start(vec![document(429, "retry-after: 0\r\n", "{}"), reply("Hi")]).await;
+    let fake = FakeProvider::start(vec![document(429, "retry-after: 0\r\n", "{}"), reply("Hi")]).await;
     let events = events(&router(&[&fake])).await;
     assert_eq!((text(&events).as_str(), attempts(&events).len()), ("Hi", 2));
 }
@@ -75,10 +74,7 @@ async fn too_many_requests_is_retried_after_the_time_the_provider_names() {
 async fn a_long_retry_after_is_no_reason_to_wait_while_another_can_answer() {
     let busy = FakeProvider::start(vec![document(429, "retry-after: 9\r\n", "{}")]).await;
     let free = FakeProvider::start(vec![reply("Hi")]).await;
-    assert_eq!(
-        attempts(&events(&router(&[&busy, &free])).await),
-        ["p0", "p1"]
-    );
+    assert_eq!(attempts(&events(&router(&[&busy, &free])).await), ["p0", "p1"]);
 }
 
 #[tokio::test]
@@ -128,10 +124,7 @@ async fn nothing_of_the_providers_own_words_is_shown() {
     let body = r#"{"error":{"message":"bad key sk-test for prompt Hello!","type":"sk-test"}}"#;
     let fake = FakeProvider::start(vec![document(400, "", body)]).await;
     let shown = format!("{:?}", events(&router(&[&fake])).await);
-    assert!(
-        !shown.contains("sk-test") && !shown.contains("Hello!"),
-        "{shown}"
-    );
+    assert!(!shown.contains("sk-test") && !shown.contains("Hello!"), "{shown}");
 }
 
 #[tokio::test]
@@ -165,16 +158,9 @@ async fn a_stall_before_the_first_token_is_retried() {
 
 #[tokio::test]
 async fn a_stall_in_the_middle_interrupts_and_is_never_retried() {
-    let fake = FakeProvider::start(vec![
-        vec![head(), write(delta("Once")), Step::Stall],
-        reply("Hi"),
-    ])
-    .await;
+    let fake = FakeProvider::start(vec![vec![head(), write(delta("Once")), Step::Stall], reply("Hi")]).await;
     let events = events(&router_with(&[&fake], json!({ "idle": 150 }), 1024)).await;
-    assert_eq!(
-        (text(&events).as_str(), attempts(&events).len()),
-        ("Once", 1)
-    );
+    assert_eq!((text(&events).as_str(), attempts(&events).len()), ("Once", 1));
     assert_eq!(failure(&events).code, "REQUEST_TIMEOUT");
 }
 
@@ -200,11 +186,7 @@ async fn a_reset_in_the_middle_interrupts() {
 
 #[tokio::test]
 async fn a_stream_broken_off_between_its_chunks_interrupts() {
-    let fake = FakeProvider::start(vec![
-        vec![chunked_head(), chunk(delta("Once").as_bytes())],
-        reply("Hi"),
-    ])
-    .await;
+    let fake = FakeProvider::start(vec![vec![chunked_head(), chunk(delta("Once").as_bytes())], reply("Hi")]).await;
     let events = events(&router(&[&fake])).await;
     assert_eq!(text(&events), "Once");
     failure(&events);
@@ -227,16 +209,9 @@ async fn an_error_inside_the_stream_before_content_is_retried() {
 #[tokio::test]
 async fn an_error_inside_the_stream_after_content_interrupts() {
     let error = data(&json!({ "error": { "message": "busy", "code": 529 } }));
-    let fake = FakeProvider::start(vec![
-        vec![head(), write(delta("Once")), write(error)],
-        reply("Hi"),
-    ])
-    .await;
+    let fake = FakeProvider::start(vec![vec![head(), write(delta("Once")), write(error)], reply("Hi")]).await;
     let events = events(&router(&[&fake])).await;
-    assert_eq!(
-        (text(&events).as_str(), attempts(&events).len()),
-        ("Once", 1)
-    );
+    assert_eq!((text(&events).as_str(), attempts(&events).len()), ("Once", 1));
     failure(&events);
 }
 
@@ -259,24 +234,18 @@ async fn garbage_and_empty_replies_are_failures_and_not_empty_messages() {
 
 #[tokio::test]
 async fn a_line_of_a_hundred_megabytes_is_refused_after_one() {
-    let mut fake = FakeProvider::start(vec![
-        vec![head(), write("data: "), Step::Flood(100 << 20)],
-        reply("Hi"),
-    ])
-    .await;
+    let mut fake = FakeProvider::start(vec![vec![head(), write("data: "), Step::Flood(100 << 20)], reply("Hi")]).await;
     assert_eq!(text(&events(&router(&[&fake])).await), "Hi");
     let taken = fake.flooded().await;
-    assert!(
-        taken < 32 << 20,
-        "{taken} bytes were taken, socket buffers included"
-    );
+    assert!(taken < 32 << 20, "{taken} bytes were taken, socket buffers included");
 }
 
 #[tokio::test]
 async fn streams_of_lenient_servers_are_whole_replies() {
     let crlf = delta("Grüße 🐉").replace('\n', "\r\n");
     let split_at = crlf.find('🐉').expect("it is there") + 2;
-    let whole = json!({ "choices": [{ "message": { "role": "assistant", "content": "Grüße 🐉" }, "finish_reason": "stop" }] });
+    let whole =
+        json!({ "choices": [{ "message": { "role": "assistant", "content": "Grüße 🐉" }, "finish_reason": "stop" }] });
     for (script, reason) in [
         // No [DONE], no finish_reason.
         (vec![head(), write(delta("Grüße 🐉"))], None),
@@ -309,31 +278,18 @@ async fn a_finished_reply_does_not_fail_because_the_connection_does() {
         chunk(finish("stop").as_bytes()),
     ]])
     .await;
-    assert_eq!(
-        events(&router(&[&fake])).await.last(),
-        Some(&finished(Some("stop")))
-    );
+    assert_eq!(events(&router(&[&fake])).await.last(), Some(&finished(Some("stop"))));
 }
 
 #[tokio::test]
 async fn a_reply_is_taken_up_to_the_cap_and_cut_beyond_it() {
     let fits = FakeProvider::start(vec![reply("12345é")]).await;
-    let taken = events(&router_with(
-        &[&fits],
-        Value::Object(serde_json::Map::new()),
-        7,
-    ))
-    .await;
+    let taken = events(&router_with(&[&fits], Value::Object(serde_json::Map::new()), 7)).await;
     assert_eq!(
         (text(&taken).as_str(), taken.last()),
         ("12345é", Some(&finished(Some("stop"))))
     );
-    let cut = events(&router_with(
-        &[&fits],
-        Value::Object(serde_json::Map::new()),
-        6,
-    ))
-    .await;
+    let cut = events(&router_with(&[&fits], Value::Object(serde_json::Map::new()), 6)).await;
     assert_eq!(
         (text(&cut).as_str(), cut.last()),
         ("12345", Some(&finished(Some("length"))))
@@ -363,11 +319,7 @@ async fn a_stop_string_ends_the_reply_even_if_the_provider_ignores_it() {
 #[tokio::test]
 async fn reasoning_counts_as_content() {
     let thought = data(&json!({ "choices": [{ "delta": { "reasoning_content": "Hm." } }] }));
-    let fake = FakeProvider::start(vec![
-        vec![head(), write(thought), write("data: oops\n\n")],
-        reply("Hi"),
-    ])
-    .await;
+    let fake = FakeProvider::start(vec![vec![head(), write(thought), write("data: oops\n\n")], reply("Hi")]).await;
     let events = events(&router(&[&fake])).await;
     assert!(events.contains(&ModelEvent::Reasoning("Hm.".into())));
     assert_eq!(attempts(&events).len(), 1);
@@ -426,12 +378,7 @@ async fn the_demo_keeps_to_the_token_limit() {
 #[tokio::test]
 async fn the_demo_breaks_off_where_it_is_told() {
     let router = Router::new(&ModelsConfig::default(), 1 << 20).expect("nothing can be wrong");
-    let events = events_of(
-        &router,
-        &["demo"],
-        demo(json!({ "failAfter": 3, "delayMs": 0 })),
-    )
-    .await;
+    let events = events_of(&router, &["demo"], demo(json!({ "failAfter": 3, "delayMs": 0 }))).await;
     assert_eq!(text(&events).split_whitespace().count(), 3);
     failure(&events);
 }
@@ -456,8 +403,5 @@ async fn a_key_comes_from_its_file_and_a_missing_file_is_told() {
         .err()
         .expect("the file is gone")
         .to_string();
-    assert!(
-        error.starts_with("providers[0].api_key_file: cannot read"),
-        "{error}"
-    );
+    assert!(error.starts_with("providers[0].api_key_file: cannot read"), "{error}");
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tavern_domain::account::{Email, User, Username};
-use tavern_domain::{Actor, Code, Error, Limits, Permission, Problems, RefreshFamilyId, Result, Role, Timestamp, UserId};
+use tavern_domain::{
+    Actor, Code, Error, Limits, Permission, Problems, RefreshFamilyId, Result, Role, Timestamp, UserId,
+};
 use tavern_storage::{NewAccount, ProfileChange, Rotation};
 
 use crate::Shared;
@@ -46,11 +48,21 @@ impl Accounts {
         let passwords = Passwords::new(&shared.limits)?;
         let tokens = AccessTokens::open(keys)?;
         // Access tokens outlive a restart; so does the end of their login.
-        for login in shared.store.accounts.revoked_since(shared.clock.now().minus(ACCESS_LIFE)).await? {
+        for login in shared
+            .store
+            .accounts
+            .revoked_since(shared.clock.now().minus(ACCESS_LIFE))
+            .await?
+        {
             tokens.revoke(login);
         }
         let throttle = Throttle::new(&shared.limits);
-        Ok(Self(Arc::new(Inner { shared, passwords, tokens, throttle })))
+        Ok(Self(Arc::new(Inner {
+            shared,
+            passwords,
+            tokens,
+            throttle,
+        })))
     }
 
     /// Who an access token speaks for, and until when. No I/O.
@@ -73,7 +85,12 @@ impl Accounts {
     /// BAD_USER_INPUT for every field that breaks a rule, CONFLICT for every one that is taken,
     /// RATE_LIMITED, OVERLOADED.
     pub async fn register(&self, address: IpAddr, username: &str, email: &str, password: &str) -> Result<SignIn> {
-        let Inner { shared, passwords, throttle, .. } = &*self.0;
+        let Inner {
+            shared,
+            passwords,
+            throttle,
+            ..
+        } = &*self.0;
         let mut problems = Problems::new();
         let name = problems.absorb(Username::parse(username))?;
         let mail = problems.absorb(Email::parse(email))?;
@@ -84,7 +101,14 @@ impl Accounts {
         };
         throttle.registration(address)?;
         let password_hash = passwords.hash(password).await?;
-        let account = NewAccount { id: UserId::new(), username: &username, email: &email, password_hash: &password_hash, roles: &[Role::User], now: shared.clock.now() };
+        let account = NewAccount {
+            id: UserId::new(),
+            username: &username,
+            email: &email,
+            password_hash: &password_hash,
+            roles: &[Role::User],
+            now: shared.clock.now(),
+        };
         let user = shared.store.accounts.create(account).await?;
         self.sign_in(user).await
     }
@@ -95,7 +119,12 @@ impl Accounts {
     /// UNAUTHENTICATED, in the same words and after the same work whether or not the account exists;
     /// RATE_LIMITED, OVERLOADED.
     pub async fn login(&self, address: IpAddr, login: &str, password: &str) -> Result<SignIn> {
-        let Inner { shared, passwords, throttle, .. } = &*self.0;
+        let Inner {
+            shared,
+            passwords,
+            throttle,
+            ..
+        } = &*self.0;
         // No account has a longer name; the text becomes a key of the throttle.
         let login: String = login.chars().take(Email::MAX).collect();
         let key = Username::key_of(&login);
@@ -105,7 +134,11 @@ impl Accounts {
         let holds = passwords.verify(password, hash).await?;
         match user {
             Some(user) if holds => self.sign_in(user).await,
-            _ => Err(Error::of_field(Code::Unauthenticated, "", "The name or the password is wrong.")),
+            _ => Err(Error::of_field(
+                Code::Unauthenticated,
+                "",
+                "The name or the password is wrong.",
+            )),
         }
     }
 
@@ -114,9 +147,18 @@ impl Accounts {
         let now = shared.clock.now();
         let login = RefreshFamilyId::new();
         let (refresh_token, hash) = token::new_refresh_token()?;
-        shared.store.accounts.create_login(login, user.id, hash, now, now.plus(REFRESH_LIFE)).await?;
+        shared
+            .store
+            .accounts
+            .create_login(login, user.id, hash, now, now.plus(REFRESH_LIFE))
+            .await?;
         let (access_token, expires_at) = tokens.issue(user.id, login, &user.roles, now)?;
-        Ok(SignIn { user, access_token, refresh_token, expires_at })
+        Ok(SignIn {
+            user,
+            access_token,
+            refresh_token,
+            expires_at,
+        })
     }
 
     /// Trades a refresh token for a new pair. A token that was used before, but for a short grace,
@@ -130,7 +172,12 @@ impl Accounts {
         let (successor, hash) = token::new_refresh_token()?;
         let refused = |why: &str| Err(Error::of_field(Code::Unauthenticated, "refreshToken", why));
         let old = token::refresh_token_hash(refresh_token);
-        let (user, family) = match shared.store.accounts.rotate(old, hash, now, now.plus(REFRESH_LIFE), REFRESH_GRACE).await? {
+        let (user, family) = match shared
+            .store
+            .accounts
+            .rotate(old, hash, now, now.plus(REFRESH_LIFE), REFRESH_GRACE)
+            .await?
+        {
             Rotation::Rotated { user, family } => (user, family),
             Rotation::Reused { user, family } => {
                 tokens.revoke(family);
@@ -145,7 +192,12 @@ impl Accounts {
             return refused("This account is gone.");
         };
         let (access_token, expires_at) = tokens.issue(user.id, family, &user.roles, now)?;
-        Ok(SignIn { user, access_token, refresh_token: successor, expires_at })
+        Ok(SignIn {
+            user,
+            access_token,
+            refresh_token: successor,
+            expires_at,
+        })
     }
 
     /// Ends a login: the one of `refresh_token`, or else the caller's own. Ending what has ended is fine.
@@ -156,7 +208,13 @@ impl Accounts {
         let Inner { shared, tokens, .. } = &*self.0;
         let now = shared.clock.now();
         let login = match refresh_token {
-            Some(text) => shared.store.accounts.revoke_by_token(token::refresh_token_hash(text), now).await?,
+            Some(text) => {
+                shared
+                    .store
+                    .accounts
+                    .revoke_by_token(token::refresh_token_hash(text), now)
+                    .await?
+            }
             None => {
                 let login = actor.require_user()?.login;
                 shared.store.accounts.revoke_login(login, now).await?;
@@ -196,7 +254,12 @@ impl Accounts {
         if username.len() > Username::MAX * 16 {
             return Ok(None);
         }
-        self.0.shared.store.accounts.by_username(&Username::key_of(username)).await
+        self.0
+            .shared
+            .store
+            .accounts
+            .by_username(&Username::key_of(username))
+            .await
     }
 
     /// # Errors
@@ -212,10 +275,24 @@ impl Accounts {
         if let Some(bio) = &patch.bio
             && bio.len() > limits.bio_bytes
         {
-            problems.add("bio", format!("A biography has at most {} bytes, not {}.", limits.bio_bytes, bio.len()));
+            problems.add(
+                "bio",
+                format!("A biography has at most {} bytes, not {}.", limits.bio_bytes, bio.len()),
+            );
         }
         problems.finish()?;
-        store.accounts.update_profile(user, ProfileChange { display_name, bio: patch.bio }, clock.now()).await?.ok_or_else(Error::unauthenticated)
+        store
+            .accounts
+            .update_profile(
+                user,
+                ProfileChange {
+                    display_name,
+                    bio: patch.bio,
+                },
+                clock.now(),
+            )
+            .await?
+            .ok_or_else(Error::unauthenticated)
     }
 
     /// Gives an account exactly these roles (and that of every user). Tokens that are out keep the old ones until they end.
@@ -224,14 +301,24 @@ impl Accounts {
     /// FORBIDDEN without `account:manage`; NOT_FOUND.
     pub async fn set_roles(&self, actor: &Actor, username: &str, roles: &[Role]) -> Result<User> {
         actor.require(Permission::AccountManage)?;
-        let user = self.by_username(username).await?.ok_or_else(|| Error::not_found("account"))?;
+        let user = self
+            .by_username(username)
+            .await?
+            .ok_or_else(|| Error::not_found("account"))?;
         let mut roles = roles.to_vec();
         roles.push(Role::User);
         roles.sort_unstable();
         roles.dedup();
         let store = &self.0.shared.store;
-        store.accounts.set_roles(user.id, &roles, self.0.shared.clock.now()).await?;
-        store.accounts.by_id(user.id).await?.ok_or_else(|| Error::not_found("account"))
+        store
+            .accounts
+            .set_roles(user.id, &roles, self.0.shared.clock.now())
+            .await?;
+        store
+            .accounts
+            .by_id(user.id)
+            .await?
+            .ok_or_else(|| Error::not_found("account"))
     }
 
     /// Forgets what has expired.
@@ -244,7 +331,13 @@ impl Accounts {
 fn check_display_name(problems: &mut Problems, name: &str, limits: &Limits) {
     let count = name.chars().count();
     if count == 0 || count > limits.display_name_chars {
-        problems.add("displayName", format!("A display name has 1 to {} characters, not {count}.", limits.display_name_chars));
+        problems.add(
+            "displayName",
+            format!(
+                "A display name has 1 to {} characters, not {count}.",
+                limits.display_name_chars
+            ),
+        );
     }
     if name.chars().any(char::is_control) {
         problems.add("displayName", "A display name has no control characters.");

@@ -39,7 +39,11 @@ pub struct Avatars {
 
 impl Avatars {
     pub(crate) fn new(objects: Objects, limits: &Limits) -> Self {
-        Self { objects, decoders: Arc::new(Semaphore::new(DECODERS)), max_pixels: limits.avatar_pixels }
+        Self {
+            objects,
+            decoders: Arc::new(Semaphore::new(DECODERS)),
+            max_pixels: limits.avatar_pixels,
+        }
     }
 
     /// Where the file of a character lies.
@@ -89,13 +93,17 @@ impl Avatars {
         if let Some(bytes) = self.objects.get(&key).await? {
             return Ok(Some(picture(bytes)));
         }
-        let Some(source) = self.objects.get(&Self::source_key(character)).await? else { return Ok(None) };
+        let Some(source) = self.objects.get(&Self::source_key(character)).await? else {
+            return Ok(None);
+        };
         // The name must be that of this file: otherwise any name would make a new object.
         if !hex(&Sha256::digest(&source)).starts_with(&hash[..16]) {
             return Ok(None);
         }
         let decoded = self.decode(source).await?;
-        let bytes = tokio::task::spawn_blocking(move || scale(&decoded, size)).await.map_err(Error::internal)??;
+        let bytes = tokio::task::spawn_blocking(move || scale(&decoded, size))
+            .await
+            .map_err(Error::internal)??;
         self.objects.put(&key, bytes.clone()).await?;
         Ok(Some(picture(bytes)))
     }
@@ -103,34 +111,60 @@ impl Avatars {
     async fn decode(&self, bytes: Bytes) -> Result<DynamicImage> {
         let _permit = self.decoders.acquire().await.map_err(Error::internal)?;
         let max_pixels = self.max_pixels;
-        tokio::task::spawn_blocking(move || decode(&bytes, max_pixels)).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(move || decode(&bytes, max_pixels))
+            .await
+            .map_err(Error::internal)?
     }
 }
 
 fn decode(bytes: &[u8], max_pixels: u64) -> Result<DynamicImage> {
     let refuse = |why: String| Error::bad_input("source.file", why);
-    let reader = || ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(Error::internal);
-    let (width, height) = reader()?.into_dimensions().map_err(|error| refuse(format!("The picture cannot be read: {error}.")))?;
+    let reader = || {
+        ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(Error::internal)
+    };
+    let (width, height) = reader()?
+        .into_dimensions()
+        .map_err(|error| refuse(format!("The picture cannot be read: {error}.")))?;
     let pixels = u64::from(width) * u64::from(height);
     if pixels > max_pixels {
-        return Err(refuse(format!("The picture has {width}×{height} pixels; at most {max_pixels} are read.")));
+        return Err(refuse(format!(
+            "The picture has {width}×{height} pixels; at most {max_pixels} are read."
+        )));
     }
     let mut reader = reader()?;
     let mut bounds = image::Limits::default();
     bounds.max_alloc = Some(max_pixels * BYTES_PER_PIXEL);
     reader.limits(bounds);
-    reader.decode().map_err(|error| refuse(format!("The picture cannot be read: {error}.")))
+    reader
+        .decode()
+        .map_err(|error| refuse(format!("The picture cannot be read: {error}.")))
 }
 
 /// JPEG for opaque pictures, PNG where transparency matters.
 fn scale(picture: &DynamicImage, size: u32) -> Result<Bytes> {
-    let scaled = if picture.width().max(picture.height()) > size { picture.resize(size, size, image::imageops::FilterType::CatmullRom) } else { picture.clone() };
+    let scaled = if picture.width().max(picture.height()) > size {
+        picture.resize(size, size, image::imageops::FilterType::CatmullRom)
+    } else {
+        picture.clone()
+    };
     let mut bytes = Vec::new();
     let opaque = !scaled.color().has_alpha() || scaled.to_rgba8().pixels().all(|pixel| pixel.0[3] == u8::MAX);
     if opaque {
-        scaled.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85)).map_err(Error::internal)?;
+        scaled
+            .to_rgb8()
+            .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 85))
+            .map_err(Error::internal)?;
     } else {
-        scaled.to_rgba8().write_with_encoder(PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)).map_err(Error::internal)?;
+        scaled
+            .to_rgba8()
+            .write_with_encoder(PngEncoder::new_with_quality(
+                &mut bytes,
+                CompressionType::Default,
+                FilterType::Adaptive,
+            ))
+            .map_err(Error::internal)?;
     }
     Ok(bytes.into())
 }
@@ -150,10 +184,12 @@ fn key_part(character: CharacterId) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -163,15 +199,19 @@ mod tests {
 
     fn png(width: u32, height: u32, alpha: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
-        image::RgbaImage::from_pixel(width, height, image::Rgba([200, 80, 40, alpha])).write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
+        image::RgbaImage::from_pixel(width, height, image::Rgba([200, 80, 40, alpha]))
+            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .unwrap();
         bytes
     }
 
     #[test]
     fn the_longest_side_is_scaled_down_and_never_up() {
-        let large = image::load_from_memory(&scale(&decode(&png(400, 200, 255), 1_000_000).unwrap(), 64).unwrap()).unwrap();
+        let large =
+            image::load_from_memory(&scale(&decode(&png(400, 200, 255), 1_000_000).unwrap(), 64).unwrap()).unwrap();
         assert_eq!((large.width(), large.height()), (64, 32));
-        let small = image::load_from_memory(&scale(&decode(&png(10, 20, 255), 1_000_000).unwrap(), 64).unwrap()).unwrap();
+        let small =
+            image::load_from_memory(&scale(&decode(&png(10, 20, 255), 1_000_000).unwrap(), 64).unwrap()).unwrap();
         assert_eq!((small.width(), small.height()), (10, 20));
     }
 

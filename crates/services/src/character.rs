@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tavern_domain::character::{Character, CharacterFilter, CharacterOrder, CharacterSummary, CharacterText, Visibility, tag_key};
+use tavern_domain::character::{
+    Character, CharacterFilter, CharacterOrder, CharacterSummary, CharacterText, Visibility, tag_key,
+};
 use tavern_domain::page::{Page, PageArgs};
 use tavern_domain::{Actor, CharacterId, Code, Error, Limits, Permission, Problems, Result, UserId};
 use tavern_storage::{CharacterQuery, CharacterScope};
@@ -110,7 +112,13 @@ impl Characters {
     /// # Errors
     /// If the store fails.
     pub async fn get(&self, actor: &Actor, id: CharacterId) -> Result<Option<Character>> {
-        Ok(self.shared.store.characters.get(id).await?.filter(|character| Self::may_see(actor, &character.summary)))
+        Ok(self
+            .shared
+            .store
+            .characters
+            .get(id)
+            .await?
+            .filter(|character| Self::may_see(actor, &character.summary)))
     }
 
     /// Those of `ids` that the caller may see, in no order.
@@ -127,7 +135,12 @@ impl Characters {
     ///
     /// # Errors
     /// BAD_USER_INPUT for every argument or part of the filter over its limit, and for foreign cursors.
-    pub async fn list(&self, actor: &Actor, listing: CharacterListing, page: PageArgs) -> Result<Page<ListedCharacter>> {
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        listing: CharacterListing,
+        page: PageArgs,
+    ) -> Result<Page<ListedCharacter>> {
         let limits = &self.shared.limits;
         check_filter(&listing.filter, limits)?;
         let page = page.check(limits.default_page_size, limits.max_page_size)?;
@@ -174,7 +187,11 @@ impl Characters {
         if let Some(creator) = creator {
             let most = self.shared.limits.characters_per_user;
             if self.shared.store.characters.count_by_creator(creator).await? >= most {
-                return Err(Error::of_field(Code::QuotaExceeded, "", format!("An account has at most {most} characters.")));
+                return Err(Error::of_field(
+                    Code::QuotaExceeded,
+                    "",
+                    format!("An account has at most {most} characters."),
+                ));
             }
         }
         Ok(creator)
@@ -213,13 +230,25 @@ impl Characters {
         let limits = self.shared.limits.clone();
         let (field, bytes) = match source {
             CardSource::File(bytes) => ("source.file", bytes),
-            CardSource::Json(json) => ("source.json", serde_json::to_vec(&json).map_err(Error::internal)?.into()),
+            CardSource::Json(json) => (
+                "source.json",
+                serde_json::to_vec(&json).map_err(Error::internal)?.into(),
+            ),
         };
         if bytes.len() > limits.upload_bytes {
-            return Err(Error::bad_input(field, format!("A card's file has at most {} bytes, not {}.", limits.upload_bytes, bytes.len())));
+            return Err(Error::bad_input(
+                field,
+                format!(
+                    "A card's file has at most {} bytes, not {}.",
+                    limits.upload_bytes,
+                    bytes.len()
+                ),
+            ));
         }
         let file = bytes.clone();
-        let card = tokio::task::spawn_blocking(move || tavern_prompt::read_card(&file, &limits)).await.map_err(Error::internal)?;
+        let card = tokio::task::spawn_blocking(move || tavern_prompt::read_card(&file, &limits))
+            .await
+            .map_err(Error::internal)?;
         let card = card.map_err(|error| Error::bad_input(field, error.to_string()))?;
         let mut character = self.blank(creator, Visibility::Private);
         character.summary.name = card.name;
@@ -240,9 +269,16 @@ impl Characters {
         } else {
             self.avatars.keep(character.summary.id, bytes).await?;
         }
-        let record = CardRecord { payload: card.payload, extensions: card.extensions };
+        let record = CardRecord {
+            payload: card.payload,
+            extensions: card.extensions,
+        };
         let record = serde_json::to_string(&record).map_err(Error::internal)?;
-        self.shared.store.documents.put_card(character.summary.id, &record).await?;
+        self.shared
+            .store
+            .documents
+            .put_card(character.summary.id, &record)
+            .await?;
         self.shared.store.characters.insert(&character).await?;
         Ok(Imported { character, warnings })
     }
@@ -269,7 +305,10 @@ impl Characters {
         problems.finish().map_err(|error| {
             let mut told = Problems::new();
             for problem in error.fields() {
-                told.add(field, format!("In the card's `{}`: {}", problem.path.join("."), problem.message));
+                told.add(
+                    field,
+                    format!("In the card's `{}`: {}", problem.path.join("."), problem.message),
+                );
             }
             told.finish().err().unwrap_or(error)
         })
@@ -280,7 +319,9 @@ impl Characters {
     /// # Errors
     /// If the store fails.
     pub async fn card_extensions(&self, id: CharacterId) -> Result<Value> {
-        let Some(record) = self.shared.store.documents.card(id).await? else { return Ok(Value::Object(serde_json::Map::new())) };
+        let Some(record) = self.shared.store.documents.card(id).await? else {
+            return Ok(Value::Object(serde_json::Map::new()));
+        };
         let record: CardRecord = serde_json::from_str(&record).map_err(Error::internal)?;
         Ok(record.extensions)
     }
@@ -291,8 +332,15 @@ impl Characters {
     /// UNAUTHENTICATED for anonymous callers; NOT_FOUND for what the caller may not see, FORBIDDEN for what it may not change.
     async fn for_change(&self, actor: &Actor, id: CharacterId) -> Result<Character> {
         actor.require(Permission::CharacterCreate)?;
-        let character = self.get(actor, id).await?.ok_or_else(|| Error::not_found("character"))?;
-        if Self::may_change(actor, &character.summary) { Ok(character) } else { Err(Error::forbidden("This character belongs to somebody else.")) }
+        let character = self
+            .get(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("character"))?;
+        if Self::may_change(actor, &character.summary) {
+            Ok(character)
+        } else {
+            Err(Error::forbidden("This character belongs to somebody else."))
+        }
     }
 
     /// Changes a character made of `expected_version`.
@@ -300,7 +348,13 @@ impl Characters {
     /// # Errors
     /// As access has it; BAD_USER_INPUT for every field over its limit; CONFLICT on
     /// `expectedVersion` if the character has changed since.
-    pub async fn update(&self, actor: &Actor, id: CharacterId, expected_version: i32, patch: CharacterPatch) -> Result<Character> {
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        id: CharacterId,
+        expected_version: i32,
+        patch: CharacterPatch,
+    ) -> Result<Character> {
         let mut character = self.for_change(actor, id).await?;
         let mut problems = Problems::new();
         check_patch(&mut problems, &patch, &self.shared.limits);
@@ -325,13 +379,28 @@ impl Characters {
     }
 
     async fn store(&self, mut character: Character, expected_version: i32) -> Result<Character> {
-        let changed = || Error::conflict("expectedVersion", "The character has changed since. Read it again and repeat the change.");
+        let changed = || {
+            Error::conflict(
+                "expectedVersion",
+                "The character has changed since. Read it again and repeat the change.",
+            )
+        };
         if character.summary.version != expected_version {
             return Err(changed());
         }
         character.summary.version += 1;
         character.summary.updated_at = self.shared.clock.now();
-        if self.shared.store.characters.update(&character, expected_version).await? { Ok(character) } else { Err(changed()) }
+        if self
+            .shared
+            .store
+            .characters
+            .update(&character, expected_version)
+            .await?
+        {
+            Ok(character)
+        } else {
+            Err(changed())
+        }
     }
 
     /// Deletes a character, its card and its pictures. Chats with it stay.
@@ -351,10 +420,19 @@ impl Characters {
 fn query(actor: &Actor, listing: CharacterListing, page: tavern_domain::page::PageRequest) -> CharacterQuery {
     let scope = match listing.listing {
         Listing::Public => CharacterScope::Public,
-        Listing::Of(user) if actor.is(user) || actor.may(Permission::CharacterModerate) => CharacterScope::OwnedBy(user),
+        Listing::Of(user) if actor.is(user) || actor.may(Permission::CharacterModerate) => {
+            CharacterScope::OwnedBy(user)
+        }
         Listing::Of(user) => CharacterScope::PublicOf(user),
     };
-    CharacterQuery { filter: listing.filter, order: listing.order, page, scope, with_text: listing.with_text, with_creator: listing.with_creator }
+    CharacterQuery {
+        filter: listing.filter,
+        order: listing.order,
+        page,
+        scope,
+        with_text: listing.with_text,
+        with_creator: listing.with_creator,
+    }
 }
 
 fn check_filter(filter: &CharacterFilter, limits: &Limits) -> Result<()> {
@@ -362,9 +440,19 @@ fn check_filter(filter: &CharacterFilter, limits: &Limits) -> Result<()> {
     if let Some(query) = &filter.query
         && query.len() > limits.search_query_bytes
     {
-        problems.add("filter.query", format!("A search has at most {} bytes, not {}.", limits.search_query_bytes, query.len()));
+        problems.add(
+            "filter.query",
+            format!(
+                "A search has at most {} bytes, not {}.",
+                limits.search_query_bytes,
+                query.len()
+            ),
+        );
     }
-    for (name, tags) in [("filter.tags", &filter.tags), ("filter.excludeTags", &filter.exclude_tags)] {
+    for (name, tags) in [
+        ("filter.tags", &filter.tags),
+        ("filter.excludeTags", &filter.exclude_tags),
+    ] {
         if tags.len() > limits.tags {
             problems.add(name, format!("At most {} tags, not {}.", limits.tags, tags.len()));
         } else if tags.iter().any(|tag| tag.chars().count() > limits.tag_chars) {
@@ -381,7 +469,13 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
     if let Some(name) = &patch.name {
         let count = name.trim().chars().count();
         if count == 0 || count > limits.character_name_chars {
-            problems.add("name", format!("A name has 1 to {} characters, not {count}.", limits.character_name_chars));
+            problems.add(
+                "name",
+                format!(
+                    "A name has 1 to {} characters, not {count}.",
+                    limits.character_name_chars
+                ),
+            );
         }
     }
     let texts = [
@@ -396,7 +490,14 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
     ];
     let mut check_text = |field: &str, text: &str| {
         if text.len() > limits.character_text_bytes {
-            problems.add(field, format!("A text has at most {} bytes, not {}.", limits.character_text_bytes, text.len()));
+            problems.add(
+                field,
+                format!(
+                    "A text has at most {} bytes, not {}.",
+                    limits.character_text_bytes,
+                    text.len()
+                ),
+            );
         }
     };
     for (field, text) in texts {
@@ -404,13 +505,26 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
             check_text(field, text);
         }
     }
-    for (index, greeting) in patch.alternate_greetings.iter().flatten().enumerate().take(limits.greetings) {
+    for (index, greeting) in patch
+        .alternate_greetings
+        .iter()
+        .flatten()
+        .enumerate()
+        .take(limits.greetings)
+    {
         check_text(&format!("alternateGreetings.{index}"), greeting);
     }
     if let Some(greetings) = &patch.alternate_greetings
         && greetings.len() > limits.greetings
     {
-        problems.add("alternateGreetings", format!("At most {} alternate greetings, not {}.", limits.greetings, greetings.len()));
+        problems.add(
+            "alternateGreetings",
+            format!(
+                "At most {} alternate greetings, not {}.",
+                limits.greetings,
+                greetings.len()
+            ),
+        );
     }
     if let Some(tags) = &patch.tags {
         if tags.len() > limits.tags {
@@ -419,7 +533,10 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
         for (index, tag) in tags.iter().enumerate().take(limits.tags) {
             let count = tag.trim().chars().count();
             if count == 0 || count > limits.tag_chars {
-                problems.add(&format!("tags.{index}"), format!("A tag has 1 to {} characters, not {count}.", limits.tag_chars));
+                problems.add(
+                    &format!("tags.{index}"),
+                    format!("A tag has 1 to {} characters, not {count}.", limits.tag_chars),
+                );
             }
         }
     }
@@ -432,7 +549,10 @@ fn apply(character: &mut Character, patch: CharacterPatch) {
         }
     }
     let text = &mut character.text;
-    set(&mut character.summary.name, patch.name.map(|name| name.trim().to_owned()));
+    set(
+        &mut character.summary.name,
+        patch.name.map(|name| name.trim().to_owned()),
+    );
     set(&mut text.description, patch.description);
     set(&mut text.personality, patch.personality);
     set(&mut text.scenario, patch.scenario);
@@ -449,5 +569,8 @@ fn apply(character: &mut Character, patch: CharacterPatch) {
 /// Tags as written, each once.
 fn tidy_tags(tags: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    tags.into_iter().map(|tag| tag.trim().to_owned()).filter(|tag| seen.insert(tag_key(tag))).collect()
+    tags.into_iter()
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| seen.insert(tag_key(tag)))
+        .collect()
 }

@@ -11,8 +11,8 @@ use tavern_domain::{Actor, CharacterId, Code, Error, MessageId, Permission, Prob
 use tavern_models::Router;
 use tavern_prompt::estimate_tokens;
 use tavern_prompt::macros::{Names, expand};
-use tavern_storage::Subscription;
 use tavern_storage::SessionChange;
+use tavern_storage::Subscription;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +62,16 @@ impl Chats {
     /// Builds the use cases and starts the lease keeper, the reaper and housekeeping.
     pub(crate) fn start(shared: Arc<Shared>, accounts: Accounts, characters: Characters, models: Router) -> Self {
         let writers = Arc::new(Semaphore::new(shared.limits.generations));
-        let chats = Self(Arc::new(Inner { shared, accounts, characters, models, live: LiveReplies::default(), writers, stop: CancellationToken::new(), tasks: TaskTracker::new() }));
+        let chats = Self(Arc::new(Inner {
+            shared,
+            accounts,
+            characters,
+            models,
+            live: LiveReplies::default(),
+            writers,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }));
         crate::reaper::start(&chats);
         chats
     }
@@ -88,7 +97,14 @@ impl Chats {
         if matches!(actor, Actor::Anonymous) {
             return Ok(None);
         }
-        Ok(self.0.shared.store.chats.get(id).await?.filter(|session| may_see(actor, session)))
+        Ok(self
+            .0
+            .shared
+            .store
+            .chats
+            .get(id)
+            .await?
+            .filter(|session| may_see(actor, session)))
     }
 
     /// Those of `ids` that the caller may see, in no order.
@@ -107,15 +123,27 @@ impl Chats {
     /// UNAUTHENTICATED for anonymous callers; NOT_FOUND for what the caller may not see, FORBIDDEN for what it may only see.
     pub(crate) async fn own_session(&self, actor: &Actor, id: SessionId) -> Result<ChatSession> {
         actor.require(Permission::ChatUse)?;
-        let session = self.session(actor, id).await?.ok_or_else(|| Error::not_found("chat session"))?;
-        if actor.is(session.owner) { Ok(session) } else { Err(Error::forbidden("This chat belongs to somebody else.")) }
+        let session = self
+            .session(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
+        if actor.is(session.owner) {
+            Ok(session)
+        } else {
+            Err(Error::forbidden("This chat belongs to somebody else."))
+        }
     }
 
     /// The caller's own sessions, the most recently active first, each with its cursor.
     ///
     /// # Errors
     /// UNAUTHENTICATED; BAD_USER_INPUT for arguments over their limit and foreign cursors.
-    pub async fn own_sessions(&self, actor: &Actor, archived: bool, page: PageArgs) -> Result<Page<(ChatSession, String)>> {
+    pub async fn own_sessions(
+        &self,
+        actor: &Actor,
+        archived: bool,
+        page: PageArgs,
+    ) -> Result<Page<(ChatSession, String)>> {
         let owner = actor.require_user()?.user;
         let Shared { store, limits, .. } = &*self.0.shared;
         let page = page.check(limits.default_page_size, limits.max_page_size)?;
@@ -130,7 +158,12 @@ impl Chats {
     /// # Errors
     /// UNAUTHENTICATED.
     pub async fn count_own_sessions(&self, actor: &Actor, archived: bool) -> Result<u64> {
-        self.0.shared.store.chats.count(actor.require_user()?.user, archived).await
+        self.0
+            .shared
+            .store
+            .chats
+            .count(actor.require_user()?.user, archived)
+            .await
     }
 
     /// Starts a session: each character greets, with its alternates as swipes.
@@ -151,12 +184,22 @@ impl Chats {
         if let Some(first) = cast.first() {
             let count = i32::try_from(greetings(first, group).len()).unwrap_or(i32::MAX);
             if new.greeting < 0 || new.greeting >= count.max(1) {
-                problems.add("greeting", format!("{} has {count} greetings; `greeting` counts from 0, and {} is none of them.", first.summary.name, new.greeting));
+                problems.add(
+                    "greeting",
+                    format!(
+                        "{} has {count} greetings; `greeting` counts from 0, and {} is none of them.",
+                        first.summary.name, new.greeting
+                    ),
+                );
             }
         }
         problems.finish()?;
         if store.chats.count_by_owner(owner).await? >= limits.sessions_per_user {
-            return Err(Error::of_field(Code::QuotaExceeded, "", format!("An account has at most {} chats.", limits.sessions_per_user)));
+            return Err(Error::of_field(
+                Code::QuotaExceeded,
+                "",
+                format!("An account has at most {} chats.", limits.sessions_per_user),
+            ));
         }
         let now = clock.now();
         let user_name = self.user_name(owner).await?;
@@ -171,12 +214,37 @@ impl Chats {
             let swipes: Vec<_> = greetings
                 .iter()
                 .map(|greeting| {
-                    let content = expand(greeting, Names { char: character.text.nickname.as_deref().unwrap_or(&character.summary.name), user: &user_name });
-                    Swipe { tokens: tokens_of(&content), content, reasoning: None, model: None, created_at: now, generation: None, kept: 0 }
+                    let content = expand(
+                        greeting,
+                        Names {
+                            char: character.text.nickname.as_deref().unwrap_or(&character.summary.name),
+                            user: &user_name,
+                        },
+                    );
+                    Swipe {
+                        tokens: tokens_of(&content),
+                        content,
+                        reasoning: None,
+                        model: None,
+                        created_at: now,
+                        generation: None,
+                        kept: 0,
+                    }
                 })
                 .collect();
-            let active = if index == 0 { usize::try_from(new.greeting).unwrap_or(0) } else { 0 };
-            bodies.push(MessageBody { version: 1, swipes, active, is_edited: false, annotations: Value::Object(serde_json::Map::new()), updated_at: now });
+            let active = if index == 0 {
+                usize::try_from(new.greeting).unwrap_or(0)
+            } else {
+                0
+            };
+            bodies.push(MessageBody {
+                version: 1,
+                swipes,
+                active,
+                is_edited: false,
+                annotations: Value::Object(serde_json::Map::new()),
+                updated_at: now,
+            });
             rows.push(MessageRow {
                 id: MessageId::new(),
                 session: session_id,
@@ -189,7 +257,10 @@ impl Chats {
             });
         }
         let names: Vec<_> = cast.iter().map(|character| character.summary.name.as_str()).collect();
-        let title = new.title.map_or_else(|| names.join(", ").chars().take(limits.title_chars).collect(), |title| title.trim().to_owned());
+        let title = new.title.map_or_else(
+            || names.join(", ").chars().take(limits.title_chars).collect(),
+            |title| title.trim().to_owned(),
+        );
         let session = ChatSession {
             id: session_id,
             owner,
@@ -203,7 +274,11 @@ impl Chats {
             updated_at: now,
             last_message_at: (!rows.is_empty()).then_some(now),
         };
-        let documents: Vec<_> = rows.iter().zip(&bodies).map(|(row, body)| (row.id, session_id, body)).collect();
+        let documents: Vec<_> = rows
+            .iter()
+            .zip(&bodies)
+            .map(|(row, body)| (row.id, session_id, body))
+            .collect();
         store.documents.put_messages(&documents).await?;
         store.chats.create(&session, &rows).await?;
         Ok(session)
@@ -213,15 +288,27 @@ impl Chats {
     async fn cast(&self, actor: &Actor, ids: &[CharacterId], problems: &mut Problems) -> Result<Vec<Character>> {
         let most = self.0.shared.limits.characters_per_session;
         if ids.is_empty() || ids.len() > most {
-            problems.add("characterIds", format!("A chat has 1 to {most} characters, not {}.", ids.len()));
+            problems.add(
+                "characterIds",
+                format!("A chat has 1 to {most} characters, not {}.", ids.len()),
+            );
             return Ok(Vec::new());
         }
-        let mut found: HashMap<_, _> = self.0.characters.by_ids(actor, ids).await?.into_iter().map(|character| (character.summary.id, character)).collect();
+        let mut found: HashMap<_, _> = self
+            .0
+            .characters
+            .by_ids(actor, ids)
+            .await?
+            .into_iter()
+            .map(|character| (character.summary.id, character))
+            .collect();
         let mut cast = Vec::with_capacity(ids.len());
         for (index, id) in ids.iter().enumerate() {
             match found.remove(id) {
                 Some(character) => cast.push(character),
-                None if ids[..index].contains(id) => problems.add(&format!("characterIds.{index}"), "This character is named twice."),
+                None if ids[..index].contains(id) => {
+                    problems.add(&format!("characterIds.{index}"), "This character is named twice.")
+                }
                 None => problems.add(&format!("characterIds.{index}"), "There is no such character."),
             }
         }
@@ -252,7 +339,10 @@ impl Chats {
     /// What the owner of a session is called in it.
     pub(crate) async fn user_name(&self, user: UserId) -> Result<String> {
         let found = self.0.accounts.by_ids(&[user]).await?;
-        Ok(found.into_iter().next().map_or_else(|| "User".to_owned(), |user| user.display_name))
+        Ok(found
+            .into_iter()
+            .next()
+            .map_or_else(|| "User".to_owned(), |user| user.display_name))
     }
 
     /// # Errors
@@ -268,8 +358,16 @@ impl Chats {
         }
         problems.finish()?;
         let Shared { store, clock, .. } = &*self.0.shared;
-        let change = SessionChange { title: patch.title.map(|title| title.trim().to_owned()), model: patch.model, is_archived: patch.is_archived };
-        store.chats.update(id, change, clock.now()).await?.ok_or_else(|| Error::not_found("chat session"))
+        let change = SessionChange {
+            title: patch.title.map(|title| title.trim().to_owned()),
+            model: patch.model,
+            is_archived: patch.is_archived,
+        };
+        store
+            .chats
+            .update(id, change, clock.now())
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))
     }
 
     /// Deletes a session with all its messages. Replies under way are stopped.
@@ -278,12 +376,18 @@ impl Chats {
     /// As access has it: the owner, or a moderator of chats.
     pub async fn delete(&self, actor: &Actor, id: SessionId) -> Result<()> {
         actor.require(Permission::ChatUse)?;
-        self.session(actor, id).await?.ok_or_else(|| Error::not_found("chat session"))?;
+        self.session(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
         let store = &self.0.shared.store;
         for generation in store.generations.active(id).await? {
             self.cancel(generation.id).await?;
         }
-        let deleted = store.chats.delete(id).await?.ok_or_else(|| Error::not_found("chat session"))?;
+        let deleted = store
+            .chats
+            .delete(id)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
         store.documents.delete_messages(&deleted.messages).await?;
         store.documents.delete_texts(&deleted.generations).await
     }
@@ -293,7 +397,9 @@ impl Chats {
     /// # Errors
     /// NOT_FOUND for what the caller may not see; BAD_USER_INPUT for what is no cursor.
     pub async fn events(&self, actor: &Actor, id: SessionId, after: Option<&str>) -> Result<Subscription> {
-        self.session(actor, id).await?.ok_or_else(|| Error::not_found("chat session"))?;
+        self.session(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
         self.0.shared.store.events.subscribe(id, after)
     }
 }
@@ -305,8 +411,18 @@ fn may_see(actor: &Actor, session: &ChatSession) -> bool {
 /// What a character may open with: its first message and the alternates, and in company those meant for it.
 fn greetings(character: &Character, group: bool) -> Vec<&str> {
     let text = &character.text;
-    let company = if group { text.group_only_greetings.as_slice() } else { &[] };
-    company.iter().map(String::as_str).chain([text.first_message.as_str()]).chain(text.alternate_greetings.iter().map(String::as_str)).filter(|greeting| !greeting.trim().is_empty()).collect()
+    let company = if group {
+        text.group_only_greetings.as_slice()
+    } else {
+        &[]
+    };
+    company
+        .iter()
+        .map(String::as_str)
+        .chain([text.first_message.as_str()])
+        .chain(text.alternate_greetings.iter().map(String::as_str))
+        .filter(|greeting| !greeting.trim().is_empty())
+        .collect()
 }
 
 /// An estimate; what the provider counts is in a generation's usage.

@@ -14,7 +14,9 @@ pub fn create_private_folder(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| Error::internal(format!("cannot create {}: {error}", path.display())))
+    builder
+        .create(path)
+        .map_err(|error| Error::internal(format!("cannot create {}: {error}", path.display())))
 }
 
 /// Writes a new file with mode 0600, whole or not at all.

@@ -27,19 +27,30 @@ impl Chats {
             Some(id) => store.chats.message(id).await?,
             None => None,
         };
-        if let (Some(target), GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe) = (&target, kind) {
+        if let (Some(target), GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe) =
+            (&target, kind)
+        {
             self.check_swipes(turn, target.id).await?;
         }
         // What is written into comes last if it is continued, and otherwise does not exist yet.
-        let before = target.as_ref().map(|target| if kind == GenerationKind::Continue { target.sequence + 1 } else { target.sequence });
+        let before = target.as_ref().map(|target| {
+            if kind == GenerationKind::Continue {
+                target.sequence + 1
+            } else {
+                target.sequence
+            }
+        });
         let rows = store.chats.tail(turn.session.id, before, HISTORY).await?;
         let rows: Vec<_> = rows.into_iter().filter(|row| !row.is_hidden).collect();
         let user_name = self.user_name(turn.session.owner).await?;
         let names = self.names(&turn.session.characters).await?;
         let messages = {
             let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-            let mut bodies: std::collections::HashMap<_, _> = store.documents.messages(&ids).await?.into_iter().collect();
-            rows.into_iter().filter_map(|row| bodies.remove(&row.id).map(|body| (row, body))).collect::<Vec<_>>()
+            let mut bodies: std::collections::HashMap<_, _> =
+                store.documents.messages(&ids).await?.into_iter().collect();
+            rows.into_iter()
+                .filter_map(|row| bodies.remove(&row.id).map(|body| (row, body)))
+                .collect::<Vec<_>>()
         };
         let history: Vec<_> = messages
             .iter()
@@ -47,7 +58,10 @@ impl Chats {
             .map(|(row, body)| HistoryMessage {
                 role: row.role,
                 name: match row.author {
-                    Some(Author::Character(id)) => names.iter().find(|(known, _)| *known == id).map(|(_, name)| name.as_str()),
+                    Some(Author::Character(id)) => names
+                        .iter()
+                        .find(|(known, _)| *known == id)
+                        .map(|(_, name)| name.as_str()),
                     Some(Author::User(_)) => Some(user_name.as_str()),
                     None => None,
                 },
@@ -55,8 +69,15 @@ impl Chats {
             })
             .collect();
         let options = &generation.options;
-        let model = self.0.models.model(&generation.model).ok_or_else(|| Error::not_found("model"))?;
-        let max_tokens = options.max_tokens.unwrap_or(model.max_output_tokens).min(model.max_output_tokens);
+        let model = self
+            .0
+            .models
+            .model(&generation.model)
+            .ok_or_else(|| Error::not_found("model"))?;
+        let max_tokens = options
+            .max_tokens
+            .unwrap_or(model.max_output_tokens)
+            .min(model.max_output_tokens);
         let prompt = assemble(&PromptInput {
             name: &character.summary.name,
             character: &character.text,
@@ -80,9 +101,27 @@ impl Chats {
             },
             user_name,
         };
-        let messages = prompt.messages.into_iter().map(|message| PromptMessage { role: message.role, name: message.name, content: message.content }).collect();
-        let request = CompletionRequest { messages, options: options.clone(), stop: options.stop.clone(), max_tokens: Some(max_tokens), seed: options.seed, cast, kind };
-        let models = std::iter::once(generation.model.clone()).chain(options.fallback_models.iter().cloned()).collect();
+        let messages = prompt
+            .messages
+            .into_iter()
+            .map(|message| PromptMessage {
+                role: message.role,
+                name: message.name,
+                content: message.content,
+            })
+            .collect();
+        let request = CompletionRequest {
+            messages,
+            options: options.clone(),
+            stop: options.stop.clone(),
+            max_tokens: Some(max_tokens),
+            seed: options.seed,
+            cast,
+            kind,
+        };
+        let models = std::iter::once(generation.model.clone())
+            .chain(options.fallback_models.iter().cloned())
+            .collect();
         Ok((models, request, i32::try_from(prompt.tokens).unwrap_or(i32::MAX)))
     }
 
@@ -90,8 +129,14 @@ impl Chats {
     async fn check_swipes(&self, turn: &Turn, message: tavern_domain::MessageId) -> Result<()> {
         let most = self.0.shared.limits.swipes;
         self.change_body(message, |body| {
-            if turn.generation.kind == GenerationKind::Swipe && body.swipe_of(turn.generation.id).is_none() && body.swipes.len() >= most {
-                return Err(Error::bad_input("messageId", format!("A message has at most {most} swipes.")));
+            if turn.generation.kind == GenerationKind::Swipe
+                && body.swipe_of(turn.generation.id).is_none()
+                && body.swipes.len() >= most
+            {
+                return Err(Error::bad_input(
+                    "messageId",
+                    format!("A message has at most {most} swipes."),
+                ));
             }
             place(body, &turn.generation);
             Ok(())
@@ -100,9 +145,14 @@ impl Chats {
         Ok(())
     }
 
-    async fn names(&self, characters: &[tavern_domain::CharacterId]) -> Result<Vec<(tavern_domain::CharacterId, String)>> {
+    async fn names(
+        &self,
+        characters: &[tavern_domain::CharacterId],
+    ) -> Result<Vec<(tavern_domain::CharacterId, String)>> {
         let found = self.0.shared.store.characters.by_ids(characters).await?;
-        Ok(found.into_iter().map(|character| (character.summary.id, character.summary.name)).collect())
+        Ok(found
+            .into_iter()
+            .map(|character| (character.summary.id, character.summary.name))
+            .collect())
     }
 }
-

@@ -38,8 +38,17 @@ impl Chats {
         let mut sessions: Vec<_> = found.iter().map(|generation| generation.session).collect();
         sessions.sort_unstable();
         sessions.dedup();
-        let visible: Vec<_> = self.sessions(actor, &sessions).await?.into_iter().map(|session| session.id).collect();
-        Ok(found.into_iter().filter(|generation| visible.contains(&generation.session)).map(|generation| self.as_of_now(generation)).collect())
+        let visible: Vec<_> = self
+            .sessions(actor, &sessions)
+            .await?
+            .into_iter()
+            .map(|session| session.id)
+            .collect();
+        Ok(found
+            .into_iter()
+            .filter(|generation| visible.contains(&generation.session))
+            .map(|generation| self.as_of_now(generation))
+            .collect())
     }
 
     /// The replies being written in a session the caller may see.
@@ -51,7 +60,10 @@ impl Chats {
             return Ok(Vec::new());
         }
         let active = self.0.shared.store.generations.active(session).await?;
-        Ok(active.into_iter().map(|generation| self.as_of_now(generation)).collect())
+        Ok(active
+            .into_iter()
+            .map(|generation| self.as_of_now(generation))
+            .collect())
     }
 
     /// A stored generation, brought up to what its writer knows.
@@ -81,7 +93,15 @@ impl Chats {
         {
             return Ok(live.so_far());
         }
-        Ok(self.0.shared.store.documents.text(generation.id).await?.map(|record| record.text.text).unwrap_or_default())
+        Ok(self
+            .0
+            .shared
+            .store
+            .documents
+            .text(generation.id)
+            .await?
+            .map(|record| record.text.text)
+            .unwrap_or_default())
     }
 
     /// Watches a reply: before, while and after it is written, from `after` on or from the start.
@@ -91,11 +111,26 @@ impl Chats {
     pub async fn watch(&self, actor: &Actor, id: GenerationId, after: Option<&str>) -> Result<ReplyStream> {
         let at = match after {
             None => None,
-            Some(text) => Some(StreamPosition::parse(text).filter(|at| at.generation == id).ok_or_else(|| bad_cursor("after"))?),
+            Some(text) => Some(
+                StreamPosition::parse(text)
+                    .filter(|at| at.generation == id)
+                    .ok_or_else(|| bad_cursor("after"))?,
+            ),
         };
-        self.generation(actor, id).await?.ok_or_else(|| Error::not_found("generation"))?;
-        let phase = if at.is_some_and(|at| at.ended) { Phase::Done } else { Phase::Look };
-        Ok(ReplyStream { chats: self.clone(), id, at, phase })
+        self.generation(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("generation"))?;
+        let phase = if at.is_some_and(|at| at.ended) {
+            Phase::Done
+        } else {
+            Phase::Look
+        };
+        Ok(ReplyStream {
+            chats: self.clone(),
+            id,
+            at,
+            phase,
+        })
     }
 
     /// Stops a reply; what came of it is kept. Stopping what has ended changes nothing.
@@ -104,13 +139,18 @@ impl Chats {
     /// As access has it.
     pub async fn stop(&self, actor: &Actor, id: GenerationId) -> Result<Generation> {
         actor.require_user()?;
-        let generation = self.generation(actor, id).await?.ok_or_else(|| Error::not_found("generation"))?;
+        let generation = self
+            .generation(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("generation"))?;
         self.own_session(actor, generation.session).await?;
         if generation.status.is_terminal() {
             return Ok(generation);
         }
         self.cancel(id).await?;
-        self.generation(actor, id).await?.ok_or_else(|| Error::not_found("generation"))
+        self.generation(actor, id)
+            .await?
+            .ok_or_else(|| Error::not_found("generation"))
     }
 
     /// Asks the writer to stop, and waits until it has, but not for ever.
@@ -210,15 +250,41 @@ impl ReplyStream {
 fn rest(generation: Generation, all: GenerationText, at: Option<StreamPosition>) -> VecDeque<ReplyEvent> {
     let epoch = u32::try_from(generation.fence).unwrap_or(0);
     let offset = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-    let position = StreamPosition { generation: generation.id, epoch, text: offset(all.text.len()), reasoning: offset(all.reasoning.len()), ended: false };
+    let position = StreamPosition {
+        generation: generation.id,
+        epoch,
+        text: offset(all.text.len()),
+        reasoning: offset(all.reasoning.len()),
+        ended: false,
+    };
     let mut events = VecDeque::with_capacity(2);
-    let left = at.filter(|at| at.epoch == epoch).and_then(|at| Some((all.text.get(at.text as usize..)?, all.reasoning.get(at.reasoning as usize..)?)));
+    let left = at.filter(|at| at.epoch == epoch).and_then(|at| {
+        Some((
+            all.text.get(at.text as usize..)?,
+            all.reasoning.get(at.reasoning as usize..)?,
+        ))
+    });
     let some = |reasoning: &str| (!reasoning.is_empty()).then(|| reasoning.to_owned());
     match left {
         Some(("", "")) => {}
-        Some((text, reasoning)) => events.push_back(ReplyEvent::Delta { position, text: text.to_owned(), reasoning: some(reasoning) }),
-        None => events.push_back(ReplyEvent::Snapshot { position, reasoning: some(&all.reasoning), text: all.text, status: generation.status }),
+        Some((text, reasoning)) => events.push_back(ReplyEvent::Delta {
+            position,
+            text: text.to_owned(),
+            reasoning: some(reasoning),
+        }),
+        None => events.push_back(ReplyEvent::Snapshot {
+            position,
+            reasoning: some(&all.reasoning),
+            text: all.text,
+            status: generation.status,
+        }),
     }
-    events.push_back(ReplyEvent::Ended { position: StreamPosition { ended: true, ..position }, generation: Arc::new(generation) });
+    events.push_back(ReplyEvent::Ended {
+        position: StreamPosition {
+            ended: true,
+            ..position
+        },
+        generation: Arc::new(generation),
+    });
     events
 }

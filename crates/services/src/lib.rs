@@ -62,11 +62,20 @@ impl Services {
     /// # Errors
     /// If the keys cannot be read or made, or the store does not answer.
     pub async fn open(parts: Parts) -> Result<Self> {
-        let shared = Arc::new(Shared { store: parts.store, limits: parts.limits, clock: parts.clock });
+        let shared = Arc::new(Shared {
+            store: parts.store,
+            limits: parts.limits,
+            clock: parts.clock,
+        });
         let accounts = Accounts::open(Arc::clone(&shared), &parts.keys).await?;
         let characters = Characters::new(Arc::clone(&shared));
         let chats = Chats::start(Arc::clone(&shared), accounts.clone(), characters.clone(), parts.models);
-        Ok(Self { accounts, characters, chats, shared })
+        Ok(Self {
+            accounts,
+            characters,
+            chats,
+            shared,
+        })
     }
 
     #[must_use]

@@ -19,11 +19,23 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub enum ReplyEvent {
     /// The whole text so far.
-    Snapshot { position: StreamPosition, text: String, reasoning: Option<String>, status: GenerationStatus },
+    Snapshot {
+        position: StreamPosition,
+        text: String,
+        reasoning: Option<String>,
+        status: GenerationStatus,
+    },
     /// What came since the position before.
-    Delta { position: StreamPosition, text: String, reasoning: Option<String> },
+    Delta {
+        position: StreamPosition,
+        text: String,
+        reasoning: Option<String>,
+    },
     /// The end, as persisted.
-    Ended { position: StreamPosition, generation: Arc<Generation> },
+    Ended {
+        position: StreamPosition,
+        generation: Arc<Generation>,
+    },
 }
 
 /// The replies this server writes, by generation.
@@ -89,9 +101,29 @@ struct State {
 
 impl LiveReply {
     fn new(id: GenerationId, fence: i32) -> Self {
-        let progress = Progress { status: GenerationStatus::Queued, provider: None, attempts: Vec::new(), first_token_at: None };
-        let state = State { progress, text: String::new(), reasoning: String::new(), visible: 0, visible_reasoning: 0, ended: None, dirty: false };
-        Self { id, fence, state: Mutex::new(state), version: watch::Sender::new(0), cancel: CancellationToken::new(), fenced_out: CancellationToken::new() }
+        let progress = Progress {
+            status: GenerationStatus::Queued,
+            provider: None,
+            attempts: Vec::new(),
+            first_token_at: None,
+        };
+        let state = State {
+            progress,
+            text: String::new(),
+            reasoning: String::new(),
+            visible: 0,
+            visible_reasoning: 0,
+            ended: None,
+            dirty: false,
+        };
+        Self {
+            id,
+            fence,
+            state: Mutex::new(state),
+            version: watch::Sender::new(0),
+            cancel: CancellationToken::new(),
+            fenced_out: CancellationToken::new(),
+        }
     }
 
     /// Notes how far the writer has come.
@@ -134,13 +166,22 @@ impl LiveReply {
         if !std::mem::take(&mut state.dirty) || state.ended.is_some() {
             return None;
         }
-        Some((GenerationText { text: state.text.clone(), reasoning: state.reasoning.clone() }, state.progress.clone()))
+        Some((
+            GenerationText {
+                text: state.text.clone(),
+                reasoning: state.reasoning.clone(),
+            },
+            state.progress.clone(),
+        ))
     }
 
     /// Everything written so far, shown or not.
     pub(crate) fn written(&self) -> GenerationText {
         let state = self.state.lock();
-        GenerationText { text: state.text.clone(), reasoning: state.reasoning.clone() }
+        GenerationText {
+            text: state.text.clone(),
+            reasoning: state.reasoning.clone(),
+        }
     }
 
     /// Tells the watchers the end. Only after it was persisted.
@@ -177,25 +218,56 @@ impl LiveReply {
     #[must_use]
     pub fn watch(self: Arc<Self>, after: Option<StreamPosition>) -> Watcher {
         let version = self.version.subscribe();
-        Watcher { reply: self, version, at: after, done: false }
+        Watcher {
+            reply: self,
+            version,
+            at: after,
+            done: false,
+        }
     }
 
     /// What a watcher at `at` is to be told now, if anything.
     fn next(&self, at: Option<StreamPosition>) -> Option<ReplyEvent> {
         let state = self.state.lock();
         let epoch = u32::try_from(self.fence).unwrap_or(0);
-        let to = |ended| StreamPosition { generation: self.id, epoch, text: offset(state.visible), reasoning: offset(state.visible_reasoning), ended };
-        let fits = at.filter(|at| at.generation == self.id && at.epoch == epoch && state.text.is_char_boundary(at.text as usize) && state.reasoning.is_char_boundary(at.reasoning as usize) && at.text as usize <= state.visible && at.reasoning as usize <= state.visible_reasoning);
+        let to = |ended| StreamPosition {
+            generation: self.id,
+            epoch,
+            text: offset(state.visible),
+            reasoning: offset(state.visible_reasoning),
+            ended,
+        };
+        let fits = at.filter(|at| {
+            at.generation == self.id
+                && at.epoch == epoch
+                && state.text.is_char_boundary(at.text as usize)
+                && state.reasoning.is_char_boundary(at.reasoning as usize)
+                && at.text as usize <= state.visible
+                && at.reasoning as usize <= state.visible_reasoning
+        });
         let Some(at) = fits else {
-            let reasoning = (state.visible_reasoning > 0).then(|| state.reasoning[..state.visible_reasoning].to_owned());
-            return Some(ReplyEvent::Snapshot { position: to(false), text: state.text[..state.visible].to_owned(), reasoning, status: state.progress.status });
+            let reasoning =
+                (state.visible_reasoning > 0).then(|| state.reasoning[..state.visible_reasoning].to_owned());
+            return Some(ReplyEvent::Snapshot {
+                position: to(false),
+                text: state.text[..state.visible].to_owned(),
+                reasoning,
+                status: state.progress.status,
+            });
         };
         let text = &state.text[at.text as usize..state.visible];
         let reasoning = &state.reasoning[at.reasoning as usize..state.visible_reasoning];
         if !text.is_empty() || !reasoning.is_empty() {
-            return Some(ReplyEvent::Delta { position: to(false), text: text.to_owned(), reasoning: (!reasoning.is_empty()).then(|| reasoning.to_owned()) });
+            return Some(ReplyEvent::Delta {
+                position: to(false),
+                text: text.to_owned(),
+                reasoning: (!reasoning.is_empty()).then(|| reasoning.to_owned()),
+            });
         }
-        state.ended.as_ref().map(|generation| ReplyEvent::Ended { position: to(true), generation: Arc::clone(generation) })
+        state.ended.as_ref().map(|generation| ReplyEvent::Ended {
+            position: to(true),
+            generation: Arc::clone(generation),
+        })
     }
 }
 
@@ -224,7 +296,9 @@ impl Watcher {
             self.version.borrow_and_update();
             if let Some(event) = self.reply.next(self.at) {
                 match &event {
-                    ReplyEvent::Snapshot { position, .. } | ReplyEvent::Delta { position, .. } => self.at = Some(*position),
+                    ReplyEvent::Snapshot { position, .. } | ReplyEvent::Delta { position, .. } => {
+                        self.at = Some(*position)
+                    }
                     ReplyEvent::Ended { .. } => self.done = true,
                 }
                 return Some(event);

@@ -36,7 +36,12 @@ impl Passwords {
     /// If the machine has no randomness.
     pub fn new(limits: &Limits) -> Result<Self> {
         let decoy = hash_now("no account has this password")?;
-        Ok(Self(Arc::new(Inner { hashers: Semaphore::new(limits.password_hashers.max(1)), waiting: AtomicUsize::new(0), longest: limits.password_chars, decoy })))
+        Ok(Self(Arc::new(Inner {
+            hashers: Semaphore::new(limits.password_hashers.max(1)),
+            waiting: AtomicUsize::new(0),
+            longest: limits.password_chars,
+            decoy,
+        })))
     }
 
     /// Checks a new password and brings it into the form that is hashed.
@@ -59,7 +64,9 @@ impl Passwords {
         // The estimate is quadratic in the length; what follows the first 64 characters only makes it stronger.
         let head: String = password.chars().take(64).collect();
         if zxcvbn::zxcvbn(&head, known).guesses() < FEWEST_GUESSES {
-            return refuse("This password is among the first to be guessed. Choose one that is longer or less usual.".into());
+            return refuse(
+                "This password is among the first to be guessed. Choose one that is longer or less usual.".into(),
+            );
         }
         Ok(normalise(password))
     }
@@ -76,9 +83,14 @@ impl Passwords {
     /// OVERLOADED if too many are waiting.
     pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool> {
         let longest = self.0.longest;
-        let password = if password.len() <= longest * 4 { normalise(password) } else { String::new() };
+        let password = if password.len() <= longest * 4 {
+            normalise(password)
+        } else {
+            String::new()
+        };
         self.run(move |inner| {
-            let parsed = PasswordHash::new(hash.as_deref().unwrap_or(&inner.decoy)).map_err(|error| Error::internal(error.to_string()))?;
+            let parsed = PasswordHash::new(hash.as_deref().unwrap_or(&inner.decoy))
+                .map_err(|error| Error::internal(error.to_string()))?;
             let holds = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
             Ok(holds && hash.is_some())
         })
@@ -89,7 +101,9 @@ impl Passwords {
         let _place = Place::take(&self.0.waiting)?;
         let permit = self.0.hashers.acquire().await.map_err(Error::internal)?;
         let inner = Arc::clone(&self.0);
-        let result = tokio::task::spawn_blocking(move || work(&inner)).await.map_err(Error::internal)?;
+        let result = tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .map_err(Error::internal)?;
         drop(permit);
         result
     }
@@ -102,7 +116,10 @@ impl<'a> Place<'a> {
     fn take(waiting: &'a AtomicUsize) -> Result<Self> {
         let place = Self(waiting);
         if waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-            return Err(Error::new(Code::Overloaded, "Too many people are signing in at this moment. Try again in a few seconds."));
+            return Err(Error::new(
+                Code::Overloaded,
+                "Too many people are signing in at this moment. Try again in a few seconds.",
+            ));
         }
         Ok(place)
     }
@@ -120,7 +137,10 @@ fn normalise(password: &str) -> String {
 }
 
 fn hash_now(password: &str) -> Result<String> {
-    Ok(Argon2::default().hash_password(password.as_bytes()).map_err(|error| Error::internal(error.to_string()))?.to_string())
+    Ok(Argon2::default()
+        .hash_password(password.as_bytes())
+        .map_err(|error| Error::internal(error.to_string()))?
+        .to_string())
 }
 
 #[cfg(test)]
@@ -144,7 +164,14 @@ mod tests {
     #[test]
     fn common_passwords_and_ones_own_name_are_refused() {
         let passwords = passwords();
-        for common in ["password", "12345678", "qwertyuiop", "iloveyou", "password1", "aaaaaaaa"] {
+        for common in [
+            "password",
+            "12345678",
+            "qwertyuiop",
+            "iloveyou",
+            "password1",
+            "aaaaaaaa",
+        ] {
             assert!(passwords.check(common, &[]).is_err(), "{common}");
         }
         assert!(passwords.check("marmaladetiger", &["marmaladetiger"]).is_err());
@@ -154,7 +181,10 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_of_a_real_account_verifies() {
         let passwords = passwords();
-        let hash = passwords.hash(passwords.check("tea-at-midnight", &[]).unwrap()).await.unwrap();
+        let hash = passwords
+            .hash(passwords.check("tea-at-midnight", &[]).unwrap())
+            .await
+            .unwrap();
         assert!(hash.starts_with("$argon2id$"));
         assert!(passwords.verify("tea-at-midnight", Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("tea-at-midday", Some(hash)).await.unwrap());
@@ -164,7 +194,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_sends_the_next_away() {
         let passwords = passwords();
-        let _places: Vec<_> = (0..WAITING).map(|_| Place::take(&passwords.0.waiting).unwrap()).collect();
+        let _places: Vec<_> = (0..WAITING)
+            .map(|_| Place::take(&passwords.0.waiting).unwrap())
+            .collect();
         let refused = passwords.verify("anything", None).await.unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
     }

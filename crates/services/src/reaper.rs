@@ -27,10 +27,18 @@ const SWEEP_BATCH: u32 = 500;
 
 /// Starts the background work; it ends with the token of `chats`.
 pub(crate) fn start(chats: &Chats) {
-    every(chats, "checkpoint", CHECKPOINT_EVERY, |chats| Box::pin(async move { chats.checkpoint().await }));
-    every(chats, "renew leases", RENEW_EVERY, |chats| Box::pin(async move { chats.renew().await }));
-    every(chats, "reap", REAP_EVERY, |chats| Box::pin(async move { chats.reap().await }));
-    every(chats, "tidy up", TIDY_EVERY, |chats| Box::pin(async move { chats.tidy().await }));
+    every(chats, "checkpoint", CHECKPOINT_EVERY, |chats| {
+        Box::pin(async move { chats.checkpoint().await })
+    });
+    every(chats, "renew leases", RENEW_EVERY, |chats| {
+        Box::pin(async move { chats.renew().await })
+    });
+    every(chats, "reap", REAP_EVERY, |chats| {
+        Box::pin(async move { chats.reap().await })
+    });
+    every(chats, "tidy up", TIDY_EVERY, |chats| {
+        Box::pin(async move { chats.tidy().await })
+    });
 }
 
 fn every(chats: &Chats, what: &'static str, period: Duration, work: fn(Chats) -> BoxFuture<'static, Result<()>>) {
@@ -68,7 +76,17 @@ impl Chats {
         }
         store.documents.checkpoint(&texts).await?;
         for (id, fence, progress) in progresses {
-            store.generations.progress(id, fence, progress.status, progress.provider.as_deref(), &progress.attempts, progress.first_token_at).await?;
+            store
+                .generations
+                .progress(
+                    id,
+                    fence,
+                    progress.status,
+                    progress.provider.as_deref(),
+                    &progress.attempts,
+                    progress.first_token_at,
+                )
+                .await?;
         }
         Ok(())
     }
@@ -81,14 +99,29 @@ impl Chats {
         }
         let leases: Vec<_> = replies.iter().map(|reply| (reply.id, reply.fence)).collect();
         let now = self.0.shared.clock.now();
-        let held: HashMap<_, _> = self.0.shared.store.generations.renew(&leases, now.plus(LEASE)).await?.into_iter().collect();
+        let held: HashMap<_, _> = self
+            .0
+            .shared
+            .store
+            .generations
+            .renew(&leases, now.plus(LEASE))
+            .await?
+            .into_iter()
+            .collect();
         for reply in replies {
             match held.get(&reply.id) {
                 Some(false) => {}
                 Some(true) => reply.cancel.cancel(),
                 // Ended a moment ago, not begun yet, or taken over: the last is what the store says of it.
                 None => {
-                    let taken = self.0.shared.store.generations.get(reply.id).await?.is_some_and(|generation| generation.fence != reply.fence);
+                    let taken = self
+                        .0
+                        .shared
+                        .store
+                        .generations
+                        .get(reply.id)
+                        .await?
+                        .is_some_and(|generation| generation.fence != reply.fence);
                     if taken {
                         reply.fenced_out.cancel();
                     }
@@ -102,21 +135,37 @@ impl Chats {
     async fn reap(&self) -> Result<()> {
         let Shared { store, clock, .. } = &*self.0.shared;
         let now = clock.now();
-        for generation in store.generations.take_over_expired(now, now.plus(LEASE), REAP_BATCH).await? {
+        for generation in store
+            .generations
+            .take_over_expired(now, now.plus(LEASE), REAP_BATCH)
+            .await?
+        {
             let id = generation.id;
             match self.end_orphan(generation).await {
                 Ok(Some(generation)) => self.tell_end(&generation),
                 Ok(None) => {}
-                Err(error) => tracing::error!(generation = %id, ?error, "an orphaned reply could not be ended; it is tried again"),
+                Err(error) => {
+                    tracing::error!(generation = %id, ?error, "an orphaned reply could not be ended; it is tried again")
+                }
             }
         }
         Ok(())
     }
 
     async fn end_orphan(&self, generation: Generation) -> Result<Option<Generation>> {
-        let record = self.0.shared.store.documents.text(generation.id).await?.unwrap_or_default();
+        let record = self
+            .0
+            .shared
+            .store
+            .documents
+            .text(generation.id)
+            .await?
+            .unwrap_or_default();
         // Its writer may have got as far as writing how it ended.
-        if let Some(ending) = record.ended.and_then(|ended| serde_json::from_value::<Ending>(ended).ok()) {
+        if let Some(ending) = record
+            .ended
+            .and_then(|ended| serde_json::from_value::<Ending>(ended).ok())
+        {
             return self.settle(generation, record.text, ending).await;
         }
         tracing::warn!(generation = %generation.id, "the writer of a reply is gone; what came of it is kept");
@@ -125,7 +174,11 @@ impl Chats {
             (false, true) => GenerationStatus::Failed,
             (false, false) => GenerationStatus::Interrupted,
         };
-        let error = GenerationError { code: Code::Unavailable.as_str().into(), message: "The server that wrote this reply is gone.".into(), retryable: true };
+        let error = GenerationError {
+            code: Code::Unavailable.as_str().into(),
+            message: "The server that wrote this reply is gone.".into(),
+            retryable: true,
+        };
         let ending = Ending {
             status,
             finish_reason: None,
@@ -148,10 +201,19 @@ impl Chats {
         let (from, to) = (now.minus(SWEEP_BACK), now.minus(SWEEP_AFTER));
         let mut after = None;
         loop {
-            let documents = store.documents.message_ids_between(from, to, after, SWEEP_BATCH).await?;
+            let documents = store
+                .documents
+                .message_ids_between(from, to, after, SWEEP_BATCH)
+                .await?;
             let Some(last) = documents.last() else { return Ok(()) };
             after = Some(*last);
-            let real: std::collections::HashSet<_> = store.chats.messages(&documents).await?.into_iter().map(|row| row.id).collect();
+            let real: std::collections::HashSet<_> = store
+                .chats
+                .messages(&documents)
+                .await?
+                .into_iter()
+                .map(|row| row.id)
+                .collect();
             let orphans: Vec<_> = documents.into_iter().filter(|id| !real.contains(id)).collect();
             if !orphans.is_empty() {
                 tracing::info!(count = orphans.len(), "swept documents of turns that never became real");

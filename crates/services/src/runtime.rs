@@ -13,7 +13,10 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::chat::{ChatSession, MessageBody};
-use tavern_domain::generation::{Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage, UsageSource};
+use tavern_domain::generation::{
+    Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
+    UsageSource,
+};
 use tavern_domain::{Code, Result, Timestamp};
 use tavern_models::{ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
@@ -112,7 +115,11 @@ impl Chats {
             Err(error) => {
                 tracing::info!(generation = %turn.generation.id, ?error, "no prompt could be made");
                 let retryable = matches!(error.code(), Code::Unavailable | Code::Overloaded);
-                return Outcome::Failed(GenerationError { code: error.code().as_str().into(), message: error.message().into(), retryable });
+                return Outcome::Failed(GenerationError {
+                    code: error.code().as_str().into(),
+                    message: error.message().into(),
+                    retryable,
+                });
             }
         };
         counted.prompt = prompt_tokens;
@@ -135,18 +142,37 @@ impl Chats {
                 event = events.next() => event,
             };
             let waiting = match event {
-                None => return Outcome::Failed(GenerationError { code: Code::UpstreamError.as_str().into(), message: "The model's answer ended without an end.".into(), retryable: true }),
+                None => {
+                    return Outcome::Failed(GenerationError {
+                        code: Code::UpstreamError.as_str().into(),
+                        message: "The model's answer ended without an end.".into(),
+                        retryable: true,
+                    });
+                }
                 Some(ModelEvent::Finished { reason }) => return Outcome::Finished(reason),
                 Some(ModelEvent::Failed(error)) => return Outcome::Failed(error),
                 Some(ModelEvent::Usage(usage)) => {
                     counted.provider = Some(usage);
                     continue;
                 }
-                Some(ModelEvent::AttemptStarted { number, provider, model }) => {
+                Some(ModelEvent::AttemptStarted {
+                    number,
+                    provider,
+                    model,
+                }) => {
                     let started_at = self.0.shared.clock.now();
                     live.advance(|progress| {
                         progress.provider = Some(provider.clone());
-                        progress.attempts.push(GenerationAttempt { number, provider, model, outcome: "running".into(), started_at, first_token_at: None, ended_at: None, error: None });
+                        progress.attempts.push(GenerationAttempt {
+                            number,
+                            provider,
+                            model,
+                            outcome: "running".into(),
+                            started_at,
+                            first_token_at: None,
+                            ended_at: None,
+                            error: None,
+                        });
                     });
                     continue;
                 }
@@ -154,7 +180,8 @@ impl Chats {
                     let ended_at = self.0.shared.clock.now();
                     live.advance(|progress| {
                         if let Some(attempt) = progress.attempts.iter_mut().find(|attempt| attempt.number == number) {
-                            (attempt.outcome, attempt.ended_at, attempt.error) = ("failed".into(), Some(ended_at), Some(error));
+                            (attempt.outcome, attempt.ended_at, attempt.error) =
+                                ("failed".into(), Some(ended_at), Some(error));
                         }
                     });
                     continue;
@@ -198,7 +225,11 @@ impl Chats {
             Outcome::Failed(error) => (after_text(GenerationStatus::Interrupted), None, Some(error)),
             Outcome::Cancelled => (GenerationStatus::Cancelled, Some("cancelled".into()), None),
             Outcome::ShuttingDown | Outcome::FencedOut => {
-                let error = GenerationError { code: Code::Unavailable.as_str().into(), message: "The server was stopped while it wrote this reply.".into(), retryable: true };
+                let error = GenerationError {
+                    code: Code::Unavailable.as_str().into(),
+                    message: "The server was stopped while it wrote this reply.".into(),
+                    retryable: true,
+                };
                 (after_text(GenerationStatus::Interrupted), None, Some(error))
             }
         };
@@ -216,7 +247,16 @@ impl Chats {
             (attempt.outcome, attempt.ended_at, attempt.error) = (outcome.into(), Some(ended_at), error.clone());
         }
         let usage = (came || counted.provider.is_some()).then(|| self.usage(turn, text, counted));
-        Ending { status, finish_reason, error, usage, provider: progress.provider, attempts: progress.attempts, first_token_at: progress.first_token_at, ended_at }
+        Ending {
+            status,
+            finish_reason,
+            error,
+            usage,
+            provider: progress.provider,
+            attempts: progress.attempts,
+            first_token_at: progress.first_token_at,
+            ended_at,
+        }
     }
 
     fn usage(&self, turn: &Turn, text: &GenerationText, counted: &Counted) -> Usage {
@@ -224,21 +264,47 @@ impl Chats {
             Some(tokens) => (tokens, UsageSource::Provider),
             None => {
                 let reasoning = tokens_of(&text.reasoning);
-                (ProviderUsage { prompt: counted.prompt, completion: tokens_of(&text.text).saturating_add(reasoning), reasoning, cached: 0 }, UsageSource::Counted)
+                (
+                    ProviderUsage {
+                        prompt: counted.prompt,
+                        completion: tokens_of(&text.text).saturating_add(reasoning),
+                        reasoning,
+                        cached: 0,
+                    },
+                    UsageSource::Counted,
+                )
             }
         };
         let price = self.0.models.price(&turn.generation.model);
-        let cost = price.map_or(0, |price| i128::from(tokens.prompt) * i128::from(price.prompt) + i128::from(tokens.completion) * i128::from(price.completion));
+        let cost = price.map_or(0, |price| {
+            i128::from(tokens.prompt) * i128::from(price.prompt)
+                + i128::from(tokens.completion) * i128::from(price.completion)
+        });
         // Prices are for 1,000 tokens; a fraction of a micro-credit is rounded up, once.
         let cost_micro_credits = i64::try_from((cost + 999) / 1000).unwrap_or(i64::MAX);
-        Usage { prompt_tokens: tokens.prompt, completion_tokens: tokens.completion, reasoning_tokens: tokens.reasoning, cached_tokens: tokens.cached, source, cost_micro_credits }
+        Usage {
+            prompt_tokens: tokens.prompt,
+            completion_tokens: tokens.completion,
+            reasoning_tokens: tokens.reasoning,
+            cached_tokens: tokens.cached,
+            source,
+            cost_micro_credits,
+        }
     }
 
     /// Writes the end of a generation; every step may be repeated. `None` if another writer has it,
     /// or it had ended already.
-    pub(crate) async fn settle(&self, mut generation: Generation, text: GenerationText, ending: Ending) -> Result<Option<Generation>> {
+    pub(crate) async fn settle(
+        &self,
+        mut generation: Generation,
+        text: GenerationText,
+        ending: Ending,
+    ) -> Result<Option<Generation>> {
         let store = &self.0.shared.store;
-        let record = GenerationRecord { ended: Some(serde_json::to_value(&ending).map_err(tavern_domain::Error::internal)?), text };
+        let record = GenerationRecord {
+            ended: Some(serde_json::to_value(&ending).map_err(tavern_domain::Error::internal)?),
+            text,
+        };
         store.documents.put_text(generation.id, &record).await?;
         let GenerationText { text, reasoning } = record.text;
         if let Some(message) = generation.message {
@@ -277,8 +343,14 @@ impl Chats {
         generation.ended_at = Some(ending.ended_at);
         generation.length = i32::try_from(text.len()).unwrap_or(i32::MAX);
         generation.sha256 = Some(sha256_hex(text.as_bytes()));
-        let tokens = generation.usage.as_ref().map_or(0, |usage| i64::from(usage.prompt_tokens) + i64::from(usage.completion_tokens));
-        Ok(store.generations.finish(&generation, tokens).await?.then_some(generation))
+        let tokens = generation.usage.as_ref().map_or(0, |usage| {
+            i64::from(usage.prompt_tokens) + i64::from(usage.completion_tokens)
+        });
+        Ok(store
+            .generations
+            .finish(&generation, tokens)
+            .await?
+            .then_some(generation))
     }
 }
 
@@ -296,7 +368,11 @@ pub(crate) fn place(body: &mut MessageBody, generation: &Generation) -> usize {
             let active = body.active.min(body.swipes.len() - 1);
             body.active = active;
             let swipe = &mut body.swipes[active];
-            swipe.kept = if kind == GenerationKind::Continue { swipe.content.len() } else { 0 };
+            swipe.kept = if kind == GenerationKind::Continue {
+                swipe.content.len()
+            } else {
+                0
+            };
             swipe.generation = Some(generation.id);
             swipe.model = Some(generation.model.clone());
         }
@@ -313,8 +389,10 @@ struct Counted {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

@@ -18,7 +18,9 @@ struct Doors<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
 impl<K: Hash + Eq + Clone> Doors<K> {
     fn new(burst: u32, per: Duration) -> Self {
         let burst = NonZeroU32::new(burst.max(1)).expect("at least one");
-        let quota = Quota::with_period(per / burst.get()).expect("a period above zero").allow_burst(burst);
+        let quota = Quota::with_period(per / burst.get())
+            .expect("a period above zero")
+            .allow_burst(burst);
         Self(RateLimiter::dashmap(quota))
     }
 
@@ -68,7 +70,10 @@ impl Throttle {
     /// # Errors
     /// RATE_LIMITED with the time to wait.
     pub fn registration(&self, address: IpAddr) -> Result<()> {
-        self.registrations.knock(&network_of(address), "Too many registrations from this address. Wait a little.")
+        self.registrations.knock(
+            &network_of(address),
+            "Too many registrations from this address. Wait a little.",
+        )
     }
 }
 
@@ -86,7 +91,11 @@ mod tests {
 
     #[test]
     fn the_account_is_limited_and_the_neighbour_is_not() {
-        let limits = Limits { logins_per_account: 3, logins_per_address: 100, ..Limits::default() };
+        let limits = Limits {
+            logins_per_account: 3,
+            logins_per_address: 100,
+            ..Limits::default()
+        };
         let throttle = Throttle::new(&limits);
         let here = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..3 {
@@ -100,7 +109,10 @@ mod tests {
 
     #[test]
     fn an_ipv6_customer_is_one_network() {
-        let limits = Limits { registrations_per_hour: 1, ..Limits::default() };
+        let limits = Limits {
+            registrations_per_hour: 1,
+            ..Limits::default()
+        };
         let throttle = Throttle::new(&limits);
         let address = |text: &str| text.parse::<IpAddr>().expect("an address");
         assert!(throttle.registration(address("2001:db8::1")).is_ok());

@@ -65,12 +65,18 @@ impl AccessTokens {
     /// If the folder cannot be read or written, or holds a `.pk8` file that is not an Ed25519 key.
     pub fn open(folder: &Path) -> Result<Self> {
         crate::files::create_private_folder(folder)?;
-        let mut paths: Vec<_> = std::fs::read_dir(folder).map_err(Error::internal)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|extension| extension == "pk8")).collect();
+        let mut paths: Vec<_> = std::fs::read_dir(folder)
+            .map_err(Error::internal)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "pk8"))
+            .collect();
         paths.sort();
         if paths.is_empty() {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(|error| Error::internal(error.to_string()))?;
-            let der = SigningKey::from_bytes(&seed).to_pkcs8_der().map_err(|error| Error::internal(error.to_string()))?;
+            let der = SigningKey::from_bytes(&seed)
+                .to_pkcs8_der()
+                .map_err(|error| Error::internal(error.to_string()))?;
             let path = folder.join("access-0001.pk8");
             crate::files::write_private_file(&path, der.as_bytes())?;
             paths.push(path);
@@ -78,7 +84,8 @@ impl AccessTokens {
         let mut keys = Vec::with_capacity(paths.len());
         for path in &paths {
             let der = std::fs::read(path).map_err(Error::internal)?;
-            let key = SigningKey::from_pkcs8_der(&der).map_err(|error| Error::internal(format!("{} is not an Ed25519 key: {error}", path.display())))?;
+            let key = SigningKey::from_pkcs8_der(&der)
+                .map_err(|error| Error::internal(format!("{} is not an Ed25519 key: {error}", path.display())))?;
             keys.push((key, der));
         }
         Ok(Self::of_keys(&keys))
@@ -88,7 +95,10 @@ impl AccessTokens {
         let public = |key: &SigningKey| URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
         let kid = |key: &SigningKey| URL_SAFE_NO_PAD.encode(&Sha256::digest(key.verifying_key().as_bytes())[..12]);
         let jwks: Vec<_> = keys.iter().map(|(key, _)| serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid(key), "x": public(key) })).collect();
-        let verifying = keys.iter().map(|(key, _)| (kid(key), DecodingKey::from_ed_der(key.verifying_key().as_bytes()))).collect();
+        let verifying = keys
+            .iter()
+            .map(|(key, _)| (kid(key), DecodingKey::from_ed_der(key.verifying_key().as_bytes())))
+            .collect();
         let (signer, der) = keys.last().expect("at least one key was read or made");
         Self(Arc::new(Inner {
             kid: kid(signer),
@@ -96,7 +106,10 @@ impl AccessTokens {
             verifying,
             jwks: serde_json::json!({ "keys": jwks }),
             checked: Cache::builder().max_capacity(50_000).time_to_live(ACCESS_LIFE).build(),
-            revoked: Cache::builder().max_capacity(1_000_000).time_to_live(ACCESS_LIFE).build(),
+            revoked: Cache::builder()
+                .max_capacity(1_000_000)
+                .time_to_live(ACCESS_LIFE)
+                .build(),
         }))
     }
 
@@ -110,10 +123,28 @@ impl AccessTokens {
     ///
     /// # Errors
     /// If signing fails.
-    pub fn issue(&self, user: UserId, login: RefreshFamilyId, roles: &[Role], now: Timestamp) -> Result<(String, Timestamp)> {
+    pub fn issue(
+        &self,
+        user: UserId,
+        login: RefreshFamilyId,
+        roles: &[Role],
+        now: Timestamp,
+    ) -> Result<(String, Timestamp)> {
         let expires_at = Timestamp(now.plus(ACCESS_LIFE).seconds() * 1000);
-        let claims = Claims { iss: ISSUER.into(), aud: ISSUER.into(), sub: user, sid: login, roles: roles.iter().map(Role::to_string).collect(), iat: now.seconds(), exp: expires_at.seconds() };
-        let header = Header { typ: Some(TOKEN_TYPE.into()), kid: Some(self.0.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: ISSUER.into(),
+            sub: user,
+            sid: login,
+            roles: roles.iter().map(Role::to_string).collect(),
+            iat: now.seconds(),
+            exp: expires_at.seconds(),
+        };
+        let header = Header {
+            typ: Some(TOKEN_TYPE.into()),
+            kid: Some(self.0.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         let token = jsonwebtoken::encode(&header, &claims, &self.0.signing).map_err(Error::internal)?;
         Ok((token, expires_at))
     }
@@ -149,16 +180,31 @@ impl AccessTokens {
         if header.typ.as_deref() != Some(TOKEN_TYPE) {
             return Err(invalid());
         }
-        let key = self.0.verifying.iter().find(|(kid, _)| Some(kid) == header.kid.as_ref()).map(|(_, key)| key).ok_or_else(invalid)?;
+        let key = self
+            .0
+            .verifying
+            .iter()
+            .find(|(kid, _)| Some(kid) == header.kid.as_ref())
+            .map(|(_, key)| key)
+            .ok_or_else(invalid)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // The house has its own clock.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| invalid())?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .map_err(|_| invalid())?
+            .claims;
         let roles = claims.roles.iter().filter_map(|role| role.parse().ok()).collect();
-        Ok((Arc::new(SignedIn { user: claims.sub, login: claims.sid, roles }), Timestamp(claims.exp.saturating_mul(1000))))
+        Ok((
+            Arc::new(SignedIn {
+                user: claims.sub,
+                login: claims.sid,
+                roles,
+            }),
+            Timestamp(claims.exp.saturating_mul(1000)),
+        ))
     }
 
     /// From now on no access token of `login` holds.
@@ -221,7 +267,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(folder.path().join("keys/access-0001.pk8")).unwrap().permissions().mode();
+            let mode = std::fs::metadata(folder.path().join("keys/access-0001.pk8"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }
@@ -230,12 +279,20 @@ mod tests {
     fn a_token_of_another_key_type_or_algorithm_is_refused() {
         let (_a, ours) = tokens();
         let (_b, theirs) = tokens();
-        let (foreign, _) = theirs.issue(UserId::new(), RefreshFamilyId::new(), &[Role::Admin], NOW).unwrap();
+        let (foreign, _) = theirs
+            .issue(UserId::new(), RefreshFamilyId::new(), &[Role::Admin], NOW)
+            .unwrap();
         assert!(ours.check(&foreign, NOW).is_err());
         let (token, _) = ours.issue(UserId::new(), RefreshFamilyId::new(), &[], NOW).unwrap();
         let (head, body) = token.split_once('.').unwrap();
-        for header in [r#"{"alg":"none","typ":"at+jwt"}"#.to_owned(), format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"{}"}}"#, ours.0.kid)] {
-            assert!(ours.check(&format!("{}.{}", URL_SAFE_NO_PAD.encode(header), body), NOW).is_err());
+        for header in [
+            r#"{"alg":"none","typ":"at+jwt"}"#.to_owned(),
+            format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"{}"}}"#, ours.0.kid),
+        ] {
+            assert!(
+                ours.check(&format!("{}.{}", URL_SAFE_NO_PAD.encode(header), body), NOW)
+                    .is_err()
+            );
         }
         assert!(ours.check(&format!("{head}.{}", body.replace('.', "A.")), NOW).is_err());
         assert!(ours.check("", NOW).is_err());

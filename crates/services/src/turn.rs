@@ -62,36 +62,95 @@ impl Chats {
         let session = self.own_session(actor, outgoing.session).await?;
         let mut problems = Problems::new();
         problems.absorb(self.check_content(&outgoing.content))?;
-        let character = self.check_reply(&mut problems, &session, outgoing.character, outgoing.guidance.as_deref(), outgoing.idempotency_key.as_deref(), &outgoing.options);
+        let character = self.check_reply(
+            &mut problems,
+            &session,
+            outgoing.character,
+            outgoing.guidance.as_deref(),
+            outgoing.idempotency_key.as_deref(),
+            &outgoing.options,
+        );
         problems.finish()?;
-        let request_hash = hash_of(&(session.id, &outgoing.content, outgoing.character, &outgoing.guidance, &outgoing.options, outgoing.generate))?;
-        if let Some(sent) = self.replay(actor, outgoing.idempotency_key.as_deref(), request_hash).await? {
+        let request_hash = hash_of(&(
+            session.id,
+            &outgoing.content,
+            outgoing.character,
+            &outgoing.guidance,
+            &outgoing.options,
+            outgoing.generate,
+        ))?;
+        if let Some(sent) = self
+            .replay(actor, outgoing.idempotency_key.as_deref(), request_hash)
+            .await?
+        {
             return Ok(sent);
         }
         let Shared { store, clock, .. } = &*self.0.shared;
         let now = clock.now();
-        let sequence = store.chats.reserve_sequences(session.id, 2).await?.ok_or_else(|| Error::not_found("chat session"))?;
-        let row = |sequence, role, author, generation| MessageRow { id: MessageId::new(), session: session.id, sequence, role, author: Some(author), generation, is_hidden: false, created_at: now };
+        let sequence = store
+            .chats
+            .reserve_sequences(session.id, 2)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
+        let row = |sequence, role, author, generation| MessageRow {
+            id: MessageId::new(),
+            session: session.id,
+            sequence,
+            role,
+            author: Some(author),
+            generation,
+            is_hidden: false,
+            created_at: now,
+        };
         let user_row = row(sequence, ChatRole::User, Author::User(session.owner), None);
-        let user_body = MessageBody::of(Swipe { tokens: tokens_of(&outgoing.content), content: outgoing.content, reasoning: None, model: None, created_at: now, generation: None, kept: 0 });
+        let user_body = MessageBody::of(Swipe {
+            tokens: tokens_of(&outgoing.content),
+            content: outgoing.content,
+            reasoning: None,
+            model: None,
+            created_at: now,
+            generation: None,
+            kept: 0,
+        });
         let mut rows = vec![user_row.clone()];
         let mut bodies = vec![user_body.clone()];
         let mut generation = None;
         if outgoing.generate {
             let mut started = self.new_generation(&session, GenerationKind::Normal, character, outgoing.options);
-            let reply = row(sequence + 1, ChatRole::Assistant, character.map_or(Author::User(session.owner), Author::Character), Some(started.id));
+            let reply = row(
+                sequence + 1,
+                ChatRole::Assistant,
+                character.map_or(Author::User(session.owner), Author::Character),
+                Some(started.id),
+            );
             started.message = Some(reply.id);
             bodies.push(MessageBody::of(empty_swipe(&started)));
             rows.push(reply);
             generation = Some(started);
         }
-        let documents: Vec<_> = rows.iter().zip(&bodies).map(|(row, body)| (row.id, session.id, body)).collect();
+        let documents: Vec<_> = rows
+            .iter()
+            .zip(&bodies)
+            .map(|(row, body)| (row.id, session.id, body))
+            .collect();
         store.documents.put_messages(&documents).await?;
-        let begun = Begun { session, rows, reply_into: None, generation: generation.clone(), guidance: outgoing.guidance };
+        let begun = Begun {
+            session,
+            rows,
+            reply_into: None,
+            generation: generation.clone(),
+            guidance: outgoing.guidance,
+        };
         if let Some(replayed) = self.begin(actor, begun, outgoing.idempotency_key, request_hash).await? {
             return Ok(replayed);
         }
-        Ok(Sent { message: Some(Message { row: user_row, body: user_body }), generation })
+        Ok(Sent {
+            message: Some(Message {
+                row: user_row,
+                body: user_body,
+            }),
+            generation,
+        })
     }
 
     /// Starts a reply without a new message of the user's.
@@ -101,10 +160,27 @@ impl Chats {
     pub async fn reply(&self, actor: &Actor, request: ReplyRequest) -> Result<Sent> {
         let session = self.own_session(actor, request.session).await?;
         let mut problems = Problems::new();
-        let character = self.check_reply(&mut problems, &session, request.character, request.guidance.as_deref(), request.idempotency_key.as_deref(), &request.options);
+        let character = self.check_reply(
+            &mut problems,
+            &session,
+            request.character,
+            request.guidance.as_deref(),
+            request.idempotency_key.as_deref(),
+            &request.options,
+        );
         problems.finish()?;
-        let request_hash = hash_of(&(session.id, request.kind, request.character, request.message, &request.guidance, &request.options))?;
-        if let Some(sent) = self.replay(actor, request.idempotency_key.as_deref(), request_hash).await? {
+        let request_hash = hash_of(&(
+            session.id,
+            request.kind,
+            request.character,
+            request.message,
+            &request.guidance,
+            &request.options,
+        ))?;
+        if let Some(sent) = self
+            .replay(actor, request.idempotency_key.as_deref(), request_hash)
+            .await?
+        {
             return Ok(sent);
         }
         let store = &self.0.shared.store;
@@ -113,10 +189,26 @@ impl Chats {
         let mut reply_into = None;
         match request.kind {
             GenerationKind::Normal => {
-                let sequence = store.chats.reserve_sequences(session.id, 1).await?.ok_or_else(|| Error::not_found("chat session"))?;
+                let sequence = store
+                    .chats
+                    .reserve_sequences(session.id, 1)
+                    .await?
+                    .ok_or_else(|| Error::not_found("chat session"))?;
                 let author = character.map_or(Author::User(session.owner), Author::Character);
-                let row = MessageRow { id: MessageId::new(), session: session.id, sequence, role: ChatRole::Assistant, author: Some(author), generation: Some(generation.id), is_hidden: false, created_at: generation.created_at };
-                store.documents.put_messages(&[(row.id, session.id, &MessageBody::of(empty_swipe(&generation)))]).await?;
+                let row = MessageRow {
+                    id: MessageId::new(),
+                    session: session.id,
+                    sequence,
+                    role: ChatRole::Assistant,
+                    author: Some(author),
+                    generation: Some(generation.id),
+                    is_hidden: false,
+                    created_at: generation.created_at,
+                };
+                store
+                    .documents
+                    .put_messages(&[(row.id, session.id, &MessageBody::of(empty_swipe(&generation)))])
+                    .await?;
                 generation.message = Some(row.id);
                 rows.push(row);
             }
@@ -131,34 +223,81 @@ impl Chats {
             }
             GenerationKind::Impersonate | GenerationKind::Quiet => {}
         }
-        let begun = Begun { session, rows, reply_into, generation: Some(generation.clone()), guidance: request.guidance };
+        let begun = Begun {
+            session,
+            rows,
+            reply_into,
+            generation: Some(generation.clone()),
+            guidance: request.guidance,
+        };
         if let Some(replayed) = self.begin(actor, begun, request.idempotency_key, request_hash).await? {
             return Ok(replayed);
         }
-        Ok(Sent { message: None, generation: Some(generation) })
+        Ok(Sent {
+            message: None,
+            generation: Some(generation),
+        })
     }
 
     /// The reply that is to be continued, replaced or varied.
     async fn target(&self, session: &ChatSession, message: Option<MessageId>) -> Result<MessageRow> {
         let store = &self.0.shared.store;
         let row = match message {
-            Some(id) => store.chats.message(id).await?.filter(|row| row.session == session.id).ok_or_else(|| Error::bad_input("messageId", "There is no such message in this chat."))?,
-            None => store.chats.tail(session.id, None, 1).await?.pop().ok_or_else(|| Error::bad_input("messageId", "This chat has no message yet."))?,
+            Some(id) => store
+                .chats
+                .message(id)
+                .await?
+                .filter(|row| row.session == session.id)
+                .ok_or_else(|| Error::bad_input("messageId", "There is no such message in this chat."))?,
+            None => store
+                .chats
+                .tail(session.id, None, 1)
+                .await?
+                .pop()
+                .ok_or_else(|| Error::bad_input("messageId", "This chat has no message yet."))?,
         };
-        if row.role == ChatRole::Assistant { Ok(row) } else { Err(Error::bad_input("messageId", "Only a character's message can be continued, replaced or varied.")) }
+        if row.role == ChatRole::Assistant {
+            Ok(row)
+        } else {
+            Err(Error::bad_input(
+                "messageId",
+                "Only a character's message can be continued, replaced or varied.",
+            ))
+        }
     }
 
-    fn check_reply(&self, problems: &mut Problems, session: &ChatSession, character: Option<CharacterId>, guidance: Option<&str>, key: Option<&str>, options: &GenerationOptions) -> Option<CharacterId> {
+    fn check_reply(
+        &self,
+        problems: &mut Problems,
+        session: &ChatSession,
+        character: Option<CharacterId>,
+        guidance: Option<&str>,
+        key: Option<&str>,
+        options: &GenerationOptions,
+    ) -> Option<CharacterId> {
         let limits = &self.0.shared.limits;
         if let Some(guidance) = guidance
             && guidance.len() > limits.guidance_bytes
         {
-            problems.add("guidance", format!("Guidance has at most {} bytes, not {}.", limits.guidance_bytes, guidance.len()));
+            problems.add(
+                "guidance",
+                format!(
+                    "Guidance has at most {} bytes, not {}.",
+                    limits.guidance_bytes,
+                    guidance.len()
+                ),
+            );
         }
         if let Some(key) = key {
             let count = key.chars().count();
             if count == 0 || count > limits.idempotency_key_chars {
-                problems.add("idempotencyKey", format!("An idempotency key has 1 to {} characters, not {count}.", limits.idempotency_key_chars));
+                problems.add(
+                    "idempotencyKey",
+                    format!(
+                        "An idempotency key has 1 to {} characters, not {count}.",
+                        limits.idempotency_key_chars
+                    ),
+                );
             }
         }
         if let Some(character) = character
@@ -166,16 +305,42 @@ impl Chats {
         {
             problems.add("characterId", "This character is not part of the chat.");
         }
-        for (index, model) in options.model.iter().map(|model| ("options.model".to_owned(), model)).chain(options.fallback_models.iter().enumerate().map(|(index, model)| (format!("options.fallbackModels.{index}"), model))).enumerate().take(9).map(|(_, pair)| pair) {
+        for (index, model) in options
+            .model
+            .iter()
+            .map(|model| ("options.model".to_owned(), model))
+            .chain(
+                options
+                    .fallback_models
+                    .iter()
+                    .enumerate()
+                    .map(|(index, model)| (format!("options.fallbackModels.{index}"), model)),
+            )
+            .enumerate()
+            .take(9)
+            .map(|(_, pair)| pair)
+        {
             if !self.0.models.has(model) {
-                problems.add(&index, format!("There is no model called {:?}.", model.chars().take(60).collect::<String>()));
+                problems.add(
+                    &index,
+                    format!(
+                        "There is no model called {:?}.",
+                        model.chars().take(60).collect::<String>()
+                    ),
+                );
             }
         }
         check_options(problems, options, limits);
         character.or_else(|| session.characters.first().copied())
     }
 
-    fn new_generation(&self, session: &ChatSession, kind: GenerationKind, character: Option<CharacterId>, options: GenerationOptions) -> Generation {
+    fn new_generation(
+        &self,
+        session: &ChatSession,
+        kind: GenerationKind,
+        character: Option<CharacterId>,
+        options: GenerationOptions,
+    ) -> Generation {
         let now = self.0.shared.clock.now();
         Generation {
             id: GenerationId::new(),
@@ -185,7 +350,13 @@ impl Chats {
             character,
             kind,
             status: GenerationStatus::Queued,
-            model: options.model.clone().unwrap_or_else(|| if self.0.models.has(&session.model) { session.model.clone() } else { self.0.models.default_model().to_owned() }),
+            model: options.model.clone().unwrap_or_else(|| {
+                if self.0.models.has(&session.model) {
+                    session.model.clone()
+                } else {
+                    self.0.models.default_model().to_owned()
+                }
+            }),
             provider: None,
             options,
             attempts: Vec::new(),
@@ -204,7 +375,13 @@ impl Chats {
     }
 
     /// Makes a turn real and starts its reply; gives back what an earlier request with the same key made.
-    async fn begin(&self, actor: &Actor, begun: Begun, key: Option<String>, request_hash: [u8; 32]) -> Result<Option<Sent>> {
+    async fn begin(
+        &self,
+        actor: &Actor,
+        begun: Begun,
+        key: Option<String>,
+        request_hash: [u8; 32],
+    ) -> Result<Option<Sent>> {
         let Shared { store, limits, clock } = &*self.0.shared;
         let now = clock.now();
         let new_documents: Vec<_> = begun.rows.iter().map(|row| row.id).collect();
@@ -215,7 +392,10 @@ impl Chats {
                 Ok(permit) => Some((permit, self.0.live.insert(generation.id, generation.fence))),
                 Err(_) => {
                     store.documents.delete_messages(&new_documents).await?;
-                    return Err(Error::new(Code::Overloaded, "Too many replies are being written at this moment. Try again in a few seconds."));
+                    return Err(Error::new(
+                        Code::Overloaded,
+                        "Too many replies are being written at this moment. Try again in a few seconds.",
+                    ));
                 }
             },
         };
@@ -224,7 +404,12 @@ impl Chats {
             messages: begun.rows.clone(),
             generation: begun.generation.clone(),
             reply_into: begun.reply_into,
-            idempotency: key.map(|key| Idempotency { user: begun.session.owner, key, request_hash, expires_at: now.plus(std::time::Duration::from_secs(limits.idempotency_hours * 3600)) }),
+            idempotency: key.map(|key| Idempotency {
+                user: begun.session.owner,
+                key,
+                request_hash,
+                expires_at: now.plus(std::time::Duration::from_secs(limits.idempotency_hours * 3600)),
+            }),
             now,
             max_messages: limits.messages_per_session,
             max_active: u32::try_from(limits.generations_per_user).unwrap_or(u32::MAX),
@@ -240,10 +425,32 @@ impl Chats {
         }
         match outcome? {
             TurnOutcome::Started => {}
-            replayed @ TurnOutcome::Replayed { .. } => return self.replayed(actor, replayed, request_hash).await.map(Some),
-            TurnOutcome::Busy(_) => return Err(Error::conflict("sessionId", "A reply is being written in this chat. Wait for it, or stop it.")),
-            TurnOutcome::TooManyActive => return Err(Error::of_field(Code::QuotaExceeded, "sessionId", format!("At most {} replies are written for one account at once.", limits.generations_per_user))),
-            TurnOutcome::SessionFull => return Err(Error::of_field(Code::QuotaExceeded, "sessionId", format!("A chat has at most {} messages.", limits.messages_per_session))),
+            replayed @ TurnOutcome::Replayed { .. } => {
+                return self.replayed(actor, replayed, request_hash).await.map(Some);
+            }
+            TurnOutcome::Busy(_) => {
+                return Err(Error::conflict(
+                    "sessionId",
+                    "A reply is being written in this chat. Wait for it, or stop it.",
+                ));
+            }
+            TurnOutcome::TooManyActive => {
+                return Err(Error::of_field(
+                    Code::QuotaExceeded,
+                    "sessionId",
+                    format!(
+                        "At most {} replies are written for one account at once.",
+                        limits.generations_per_user
+                    ),
+                ));
+            }
+            TurnOutcome::SessionFull => {
+                return Err(Error::of_field(
+                    Code::QuotaExceeded,
+                    "sessionId",
+                    format!("A chat has at most {} messages.", limits.messages_per_session),
+                ));
+            }
             TurnOutcome::SessionGone => return Err(Error::not_found("chat session")),
         }
         for row in &begun.rows {
@@ -251,7 +458,12 @@ impl Chats {
         }
         if let (Some(generation), Some((permit, live))) = (begun.generation, place) {
             self.tell(begun.session.id, SessionEventKind::GenerationStarted(generation.id));
-            let turn = Turn { session: begun.session, generation, guidance: begun.guidance, live };
+            let turn = Turn {
+                session: begun.session,
+                generation,
+                guidance: begun.guidance,
+                live,
+            };
             let chats = self.clone();
             self.0.tasks.spawn(async move {
                 chats.write(turn).await;
@@ -264,7 +476,14 @@ impl Chats {
     async fn replay(&self, actor: &Actor, key: Option<&str>, request_hash: [u8; 32]) -> Result<Option<Sent>> {
         let Some(key) = key else { return Ok(None) };
         let user = actor.require_user()?.user;
-        match self.0.shared.store.chats.replayed(user, key, self.0.shared.clock.now()).await? {
+        match self
+            .0
+            .shared
+            .store
+            .chats
+            .replayed(user, key, self.0.shared.clock.now())
+            .await?
+        {
             Some(outcome) => self.replayed(actor, outcome, request_hash).await.map(Some),
             None => Ok(None),
         }
@@ -272,11 +491,19 @@ impl Chats {
 
     /// What an earlier request with the same key made.
     async fn replayed(&self, actor: &Actor, outcome: TurnOutcome, request_hash: [u8; 32]) -> Result<Sent> {
-        let TurnOutcome::Replayed { request_hash: first, message, generation } = outcome else {
+        let TurnOutcome::Replayed {
+            request_hash: first,
+            message,
+            generation,
+        } = outcome
+        else {
             return Err(Error::internal("only a replay is replayed"));
         };
         if first != request_hash {
-            return Err(Error::conflict("idempotencyKey", "This idempotency key was used for another request."));
+            return Err(Error::conflict(
+                "idempotencyKey",
+                "This idempotency key was used for another request.",
+            ));
         }
         let message = match message {
             Some(id) => self.message(actor, id).await?,
@@ -301,7 +528,15 @@ struct Begun {
 
 /// What a reply is written into.
 pub(crate) fn empty_swipe(generation: &Generation) -> Swipe {
-    Swipe { content: String::new(), reasoning: None, tokens: 0, model: Some(generation.model.clone()), created_at: generation.created_at, generation: Some(generation.id), kept: 0 }
+    Swipe {
+        content: String::new(),
+        reasoning: None,
+        tokens: 0,
+        model: Some(generation.model.clone()),
+        created_at: generation.created_at,
+        generation: Some(generation.id),
+        kept: 0,
+    }
 }
 
 /// What a request asks for, so that a key used for another one is noticed.
@@ -314,7 +549,10 @@ fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &
         if let Some(value) = value
             && !(low..=high).contains(&value)
         {
-            problems.add(&format!("options.{field}"), format!("`{field}` is between {low} and {high}, not {value}."));
+            problems.add(
+                &format!("options.{field}"),
+                format!("`{field}` is between {low} and {high}, not {value}."),
+            );
         }
     };
     range("temperature", options.temperature, 0.0, 5.0);
@@ -326,10 +564,20 @@ fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &
     range("topK", options.top_k.map(f64::from), 0.0, 1_000_000.0);
     range("maxTokens", options.max_tokens.map(f64::from), 1.0, 1_000_000.0);
     if options.fallback_models.len() > 8 {
-        problems.add("options.fallbackModels", format!("At most 8 fallback models, not {}.", options.fallback_models.len()));
+        problems.add(
+            "options.fallbackModels",
+            format!("At most 8 fallback models, not {}.", options.fallback_models.len()),
+        );
     }
     if options.stop.len() > limits.stop_strings {
-        problems.add("options.stop", format!("At most {} stop strings, not {}.", limits.stop_strings, options.stop.len()));
+        problems.add(
+            "options.stop",
+            format!(
+                "At most {} stop strings, not {}.",
+                limits.stop_strings,
+                options.stop.len()
+            ),
+        );
     }
     if options.stop.iter().any(|stop| stop.is_empty() || stop.len() > 256) {
         problems.add("options.stop", "A stop string has 1 to 256 bytes.");
@@ -338,7 +586,10 @@ fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &
         if !extra.is_object() {
             problems.add("options.extra", "`extra` is an object.");
         } else if serde_json::to_vec(extra).map_or(usize::MAX, |bytes| bytes.len()) > limits.guidance_bytes {
-            problems.add("options.extra", format!("`extra` has at most {} bytes.", limits.guidance_bytes));
+            problems.add(
+                "options.extra",
+                format!("`extra` has at most {} bytes.", limits.guidance_bytes),
+            );
         }
     }
 }

@@ -33,13 +33,18 @@ pub fn v2_card(name: &str) -> Value {
 
 /// A small picture that carries `card` in a `chara` chunk.
 pub fn png_card(card: &Value) -> Vec<u8> {
-    png_with_chunk(b"tEXt", &[b"chara\0", STANDARD.encode(card.to_string()).as_bytes()].concat())
+    png_with_chunk(
+        b"tEXt",
+        &[b"chara\0", STANDARD.encode(card.to_string()).as_bytes()].concat(),
+    )
 }
 
 /// A small picture with one more chunk before its end.
 pub fn png_with_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut png = Vec::new();
-    image::RgbImage::from_fn(96, 128, |x, y| image::Rgb([(x * 2) as u8, (y * 2) as u8, 120])).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).expect("a PNG");
+    image::RgbImage::from_fn(96, 128, |x, y| image::Rgb([(x * 2) as u8, (y * 2) as u8, 120]))
+        .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
+        .expect("a PNG");
     let end = png.split_off(png.len() - 12);
     png.extend(u32::try_from(data.len()).expect("a chunk's size").to_be_bytes());
     let mut crc = flate2::Crc::new();

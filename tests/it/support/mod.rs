@@ -32,7 +32,10 @@ impl Tavern {
     /// A server whose configuration was changed by `change`.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
+        let mut config = Config {
+            data_dir: folder.path().join("data"),
+            ..Config::default()
+        };
         config.server.listen = "127.0.0.1:0".parse().expect("an address");
         if let Ok(base) = std::env::var("TAVERN_TEST_POSTGRES_URL") {
             config.database.url = new_database(&base);
@@ -43,7 +46,12 @@ impl Tavern {
 
     async fn on(folder: Arc<tempfile::TempDir>, config: Config) -> Self {
         let running = Box::pin(app::start(&config)).await.expect("the server starts");
-        Self { url: format!("http://{}", running.address), running: Some(running), config, _folder: folder }
+        Self {
+            url: format!("http://{}", running.address),
+            running: Some(running),
+            config,
+            _folder: folder,
+        }
     }
 
     /// Stops the server in good order and starts it again over the same data.
@@ -61,7 +69,13 @@ impl Tavern {
 
     /// Somebody without a token.
     pub fn anonymous(&self) -> Client {
-        Client { url: self.url.clone(), http: http(), token: None, refresh: None, name: "anonymous".into() }
+        Client {
+            url: self.url.clone(),
+            http: http(),
+            token: None,
+            refresh: None,
+            name: "anonymous".into(),
+        }
     }
 
     /// Somebody new with an account.
@@ -83,9 +97,18 @@ impl Tavern {
     /// Somebody new with these roles.
     pub async fn staff(&self, name: &str, role: Role) -> Client {
         let mut client = self.user(name).await;
-        self.services().accounts.set_roles(&Actor::System, name, &[role]).await.expect("roles are set");
+        self.services()
+            .accounts
+            .set_roles(&Actor::System, name, &[role])
+            .await
+            .expect("roles are set");
         // Roles travel in the token.
-        let answer = client.data("mutation($t: String!) { refreshTokens(input: { refreshToken: $t }) { tokens { accessToken } } }", json!({ "t": client.refresh })).await;
+        let answer = client
+            .data(
+                "mutation($t: String!) { refreshTokens(input: { refreshToken: $t }) { tokens { accessToken } } }",
+                json!({ "t": client.refresh }),
+            )
+            .await;
         client.token = Some(text(&answer["refreshTokens"]["tokens"]["accessToken"], &answer));
         client
     }
@@ -96,8 +119,14 @@ pub const PASSWORD: &str = "a lantern over the harbour";
 /// A PostgreSQL database that no other test uses, on the server of `base`.
 fn new_database(base: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let name = format!("tavern_it_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let made = std::process::Command::new("psql").args([base, "-q", "-c", &format!("CREATE DATABASE {name}")]).status();
+    let name = format!(
+        "tavern_it_{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let made = std::process::Command::new("psql")
+        .args([base, "-q", "-c", &format!("CREATE DATABASE {name}")])
+        .status();
     assert!(made.is_ok_and(|status| status.success()), "no database for the test");
     let (server, _) = base.rsplit_once('/').expect("a URL with a database");
     format!("{server}/{name}")
@@ -122,7 +151,10 @@ pub struct Client {
 impl Client {
     /// The whole answer of an operation.
     pub async fn run(&self, query: &str, variables: Value) -> Value {
-        let mut request = self.http.post(format!("{}/graphql", self.url)).json(&json!({ "query": query, "variables": variables }));
+        let mut request = self
+            .http
+            .post(format!("{}/graphql", self.url))
+            .json(&json!({ "query": query, "variables": variables }));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -143,7 +175,8 @@ impl Client {
 
     /// A new character with this name and further fields; its id.
     pub async fn character(&self, name: &str, more: Value) -> String {
-        let mut input = json!({ "name": name, "description": "Somebody for a test.", "firstMessage": "*waves* Hello, {{user}}." });
+        let mut input =
+            json!({ "name": name, "description": "Somebody for a test.", "firstMessage": "*waves* Hello, {{user}}." });
         for (key, value) in more.as_object().expect("an object") {
             input[key] = value.clone();
         }
@@ -170,7 +203,10 @@ impl Client {
                 json!({ "i": { "sessionId": session, "content": content, "options": options } }),
             )
             .await;
-        (text(&answer["sendMessage"]["message"]["id"], &answer), text(&answer["sendMessage"]["generation"]["id"], &answer))
+        (
+            text(&answer["sendMessage"]["message"]["id"], &answer),
+            text(&answer["sendMessage"]["generation"]["id"], &answer),
+        )
     }
 
     /// Waits for the end of a reply; the terminal event.
@@ -193,8 +229,15 @@ impl Client {
         let form = reqwest::multipart::Form::new()
             .text("operations", operations.to_string())
             .text("map", r#"{"0":["variables.f"]}"#)
-            .part("0", reqwest::multipart::Part::bytes(bytes).file_name(file_name.to_owned()));
-        let mut request = self.http.post(format!("{}/graphql", self.url)).header("apollo-require-preflight", "1").multipart(form);
+            .part(
+                "0",
+                reqwest::multipart::Part::bytes(bytes).file_name(file_name.to_owned()),
+            );
+        let mut request = self
+            .http
+            .post(format!("{}/graphql", self.url))
+            .header("apollo-require-preflight", "1")
+            .multipart(form);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -236,27 +279,47 @@ impl Assembled {
     /// Whether every byte is there, by the server's own hash.
     pub fn is_whole(&self) -> bool {
         use sha2::Digest as _;
-        let hash: String = sha2::Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.ended.as_ref().is_some_and(|ended| ended["sha256"] == hash.as_str())
+        let hash: String = sha2::Sha256::digest(self.text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.ended
+            .as_ref()
+            .is_some_and(|ended| ended["sha256"] == hash.as_str())
     }
 }
 
 pub fn code_of(answer: &Value) -> String {
-    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no error in {answer:#}")).to_owned()
+    answer["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no error in {answer:#}"))
+        .to_owned()
 }
 
 /// The codes of a payload's user errors with their fields, `CODE field.path`.
 pub fn user_errors(payload: &Value) -> Vec<String> {
-    let errors = payload["userErrors"].as_array().unwrap_or_else(|| panic!("no userErrors in {payload:#}"));
+    let errors = payload["userErrors"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no userErrors in {payload:#}"));
     errors
         .iter()
         .map(|error| {
-            let field: Vec<_> = error["field"].as_array().into_iter().flatten().map(|part| part.as_str().expect("a name")).collect();
-            format!("{} {}", error["code"].as_str().unwrap_or(""), field.join(".")).trim().to_owned()
+            let field: Vec<_> = error["field"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|part| part.as_str().expect("a name"))
+                .collect();
+            format!("{} {}", error["code"].as_str().unwrap_or(""), field.join("."))
+                .trim()
+                .to_owned()
         })
         .collect()
 }
 
 pub fn text(value: &Value, answer: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text in {answer:#}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text in {answer:#}"))
+        .to_owned()
 }

@@ -39,7 +39,9 @@ struct Inner {
 impl Fake {
     pub async fn start() -> Self {
         let state = Arc::new(Inner::default());
-        let app = Router::new().route("/v1/chat/completions", post(answer)).with_state(Arc::clone(&state));
+        let app = Router::new()
+            .route("/v1/chat/completions", post(answer))
+            .with_state(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -67,26 +69,57 @@ impl Fake {
 }
 
 fn chunk(text: &str) -> String {
-    format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": { "content": text } }] }))
+    format!(
+        "data: {}\n\n",
+        json!({ "choices": [{ "index": 0, "delta": { "content": text } }] })
+    )
 }
 
 const END: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7}}\n\ndata: [DONE]\n\n";
 
 async fn answer(State(state): State<Arc<Inner>>, body: String) -> Response {
-    state.requests.lock().await.push(serde_json::from_str(&body).expect("JSON"));
-    let script = state.scripts.lock().await.pop_front().unwrap_or(Script::Say(vec!["Hello."]));
+    state
+        .requests
+        .lock()
+        .await
+        .push(serde_json::from_str(&body).expect("JSON"));
+    let script = state
+        .scripts
+        .lock()
+        .await
+        .pop_front()
+        .unwrap_or(Script::Say(vec!["Hello."]));
     let stream = match script {
-        Script::Fail(status) => return Response::builder().status(status).body(Body::from("{\"error\":{\"message\":\"sk-secret-of-the-test is wrong\"}}")).expect("a response"),
+        Script::Fail(status) => {
+            return Response::builder()
+                .status(status)
+                .body(Body::from(
+                    "{\"error\":{\"message\":\"sk-secret-of-the-test is wrong\"}}",
+                ))
+                .expect("a response");
+        }
         Script::Say(pieces) => {
-            let text: Vec<_> = pieces.into_iter().map(chunk).chain([END.to_owned()]).map(Ok::<_, std::io::Error>).collect();
+            let text: Vec<_> = pieces
+                .into_iter()
+                .map(chunk)
+                .chain([END.to_owned()])
+                .map(Ok::<_, std::io::Error>)
+                .collect();
             futures::stream::iter(text).boxed()
         }
-        Script::Break(pieces) => said(pieces).chain(futures::stream::iter([Err(std::io::Error::other("broken on purpose"))])).boxed(),
+        Script::Break(pieces) => said(pieces)
+            .chain(futures::stream::iter([Err(std::io::Error::other("broken on purpose"))]))
+            .boxed(),
         Script::Follow(pieces) => said(pieces).chain(futures::stream::iter([Ok(END.to_owned())])).boxed(),
     };
-    Response::builder().header("content-type", "text/event-stream").body(Body::from_stream(stream)).expect("a response")
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(Body::from_stream(stream))
+        .expect("a response")
 }
 
 fn said(pieces: mpsc::Receiver<String>) -> impl Stream<Item = Result<String, std::io::Error>> + Send {
-    futures::stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (Ok(chunk(&piece)), pieces)) })
+    futures::stream::unfold(pieces, |mut pieces| async move {
+        pieces.recv().await.map(|piece| (Ok(chunk(&piece)), pieces))
+    })
 }

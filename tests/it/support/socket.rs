@@ -14,18 +14,28 @@ pub struct Socket {
 
 impl Socket {
     pub async fn connect(url: &str, token: Option<&str>) -> Self {
-        let mut request = format!("{}/graphql", url.replacen("http", "ws", 1)).into_client_request().expect("a request");
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().expect("a header"));
+        let mut request = format!("{}/graphql", url.replacen("http", "ws", 1))
+            .into_client_request()
+            .expect("a request");
+        request.headers_mut().insert(
+            "sec-websocket-protocol",
+            "graphql-transport-ws".parse().expect("a header"),
+        );
         let (stream, _) = tokio_tungstenite::connect_async(request).await.expect("a socket");
         let mut socket = Self { stream, next_id: 0 };
         let payload = token.map(|token| json!({ "authorization": format!("Bearer {token}") }));
-        socket.write(json!({ "type": "connection_init", "payload": payload })).await;
+        socket
+            .write(json!({ "type": "connection_init", "payload": payload }))
+            .await;
         assert_eq!(socket.read().await.expect("an answer")["type"], "connection_ack");
         socket
     }
 
     pub async fn write(&mut self, message: Value) {
-        self.stream.send(Message::text(message.to_string())).await.expect("the socket takes it");
+        self.stream
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("the socket takes it");
     }
 
     /// The next message; `None` once the socket is closed.
@@ -43,7 +53,8 @@ impl Socket {
     pub async fn subscribe(&mut self, query: &str, variables: Value) -> String {
         self.next_id += 1;
         let id = self.next_id.to_string();
-        self.write(json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } })).await;
+        self.write(json!({ "id": id, "type": "subscribe", "payload": { "query": query, "variables": variables } }))
+            .await;
         id
     }
 
@@ -74,7 +85,14 @@ impl Socket {
     pub async fn refused(&mut self, query: &str, variables: Value) -> String {
         self.subscribe(query, variables).await;
         let message = self.read().await.expect("a message");
-        let errors = if message["type"] == "error" { &message["payload"] } else { &message["payload"]["errors"] };
-        errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no error in {message:#}")).to_owned()
+        let errors = if message["type"] == "error" {
+            &message["payload"]
+        } else {
+            &message["payload"]["errors"]
+        };
+        errors[0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error in {message:#}"))
+            .to_owned()
     }
 }

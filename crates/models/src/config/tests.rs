@@ -93,24 +93,11 @@ fn numbers_are_taken_at_their_limits_and_refused_beyond() {
         ),
         (|c, n| c.models[0].max_output_tokens = n as i32, 1, 32_767),
         (|c, n| c.models[0].prompt_price = n, 0, MAX_PRICE),
-        (
-            |c, n| c.providers[0].timeouts.idle = n as u64,
-            1,
-            MAX_TIMEOUT_MS as i64,
-        ),
+        (|c, n| c.providers[0].timeouts.idle = n as u64, 1, MAX_TIMEOUT_MS as i64),
     ];
     for (index, (set, least, most)) in cases.into_iter().enumerate() {
-        for (value, good) in [
-            (least, true),
-            (most, true),
-            (least - 1, false),
-            (most + 1, false),
-        ] {
-            assert_eq!(
-                mistakes(|c| set(c, value)).is_empty(),
-                good,
-                "case {index}: {value}"
-            );
+        for (value, good) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+            assert_eq!(mistakes(|c| set(c, value)).is_empty(), good, "case {index}: {value}");
         }
     }
 }
@@ -123,9 +110,7 @@ fn names_have_up_to_sixty_four_characters() {
 
 #[test]
 fn a_model_has_up_to_sixteen_deployments() {
-    let with = |count| {
-        mistakes(|c| c.models[0].deployments = vec![c.models[0].deployments[0].clone(); count])
-    };
+    let with = |count| mistakes(|c| c.models[0].deployments = vec![c.models[0].deployments[0].clone(); count]);
     assert!(with(16).is_empty());
     assert_eq!(with(17).len(), 1);
 }
@@ -139,10 +124,7 @@ fn unknown_fields_are_refused() {
 #[test]
 fn a_secret_is_never_printed() {
     let config = home();
-    let shown = format!(
-        "{config:?} {}",
-        serde_json::to_string(&config).expect("it serialises")
-    );
+    let shown = format!("{config:?} {}", serde_json::to_string(&config).expect("it serialises"));
     assert!(!shown.contains("k-123"), "{shown}");
     assert_eq!(shown.matches("[redacted]").count(), 2);
 }

@@ -26,9 +26,7 @@ pub(super) fn reply(request: &CompletionRequest, words: Option<usize>) -> String
         GenerationKind::Impersonate => scene.line(lines::IMPERSONATIONS),
         GenerationKind::Quiet => scene.line(lines::QUIET),
         GenerationKind::Continue => scene.continuation(request),
-        GenerationKind::Normal | GenerationKind::Regenerate | GenerationKind::Swipe => {
-            scene.answer(request)
-        }
+        GenerationKind::Normal | GenerationKind::Regenerate | GenerationKind::Swipe => scene.answer(request),
     };
     match words {
         Some(words) => scene.stretch(text, words),
@@ -116,11 +114,7 @@ impl Scene {
 
     fn middle(&mut self) -> String {
         let narration = self.line(lines::MIDDLES);
-        let has_sayings = self
-            .persona
-            .sayings
-            .iter()
-            .any(|saying| !self.used.contains(saying));
+        let has_sayings = self.persona.sayings.iter().any(|saying| !self.used.contains(saying));
         let own = if has_sayings && self.rng.random_bool(0.7) {
             lines::SAYINGS
         } else {
@@ -165,9 +159,7 @@ impl Scene {
             }
         }
         self.used.clear();
-        pool.iter()
-            .find_map(|template| self.fill(template))
-            .unwrap_or_default()
+        pool.iter().find_map(|template| self.fill(template)).unwrap_or_default()
     }
 
     /// `{gesture}` and its like stand for many lines, everything else for one.
@@ -220,13 +212,7 @@ impl Scene {
 
 /// The greeting may stand before it, and nothing else of the assistant.
 fn is_first_reply(request: &CompletionRequest) -> bool {
-    let count = |role| {
-        request
-            .messages
-            .iter()
-            .filter(|message| message.role == role)
-            .count()
-    };
+    let count = |role| request.messages.iter().filter(|message| message.role == role).count();
     count(ChatRole::User) <= 1 && count(ChatRole::Assistant) <= 1
 }
 

@@ -113,10 +113,7 @@ const COMMON: &[&str] = &[
 
 /// Reads the newest message of the user; one without words if there is none.
 pub(super) fn hear(messages: &[PromptMessage]) -> Heard {
-    let newest = messages
-        .iter()
-        .rev()
-        .find(|message| message.role == ChatRole::User);
+    let newest = messages.iter().rev().find(|message| message.role == ChatRole::User);
     read(newest.map_or("", |message| &message.content))
 }
 
@@ -145,8 +142,8 @@ fn mood(lower: &str, words: &[&str], is_action: bool) -> Mood {
     let says = |list: &[&str]| list.iter().any(|phrase| lower.contains(phrase));
     let asks = lower.contains('?')
         || starts(&[
-            "who", "what", "where", "when", "why", "how", "which", "can", "could", "do", "does",
-            "is", "are", "will", "would", "should",
+            "who", "what", "where", "when", "why", "how", "which", "can", "could", "do", "does", "is", "are", "will",
+            "would", "should",
         ]);
     if is_action {
         Mood::Action
@@ -158,22 +155,18 @@ fn mood(lower: &str, words: &[&str], is_action: bool) -> Mood {
         "about you",
     ]) {
         Mood::AboutYou
-    } else if starts(&["bye", "goodbye", "farewell"])
-        || says(&["good night", "see you later", "have to go"])
-    {
+    } else if starts(&["bye", "goodbye", "farewell"]) || says(&["good night", "see you later", "have to go"]) {
         Mood::Farewell
     } else if has(&["thanks", "thank"]) {
         Mood::Thanks
     } else if has(&[
-        "sad", "tired", "afraid", "scared", "lonely", "alone", "hurt", "hurts", "crying", "lost",
-        "sorry", "worried", "miss",
+        "sad", "tired", "afraid", "scared", "lonely", "alone", "hurt", "hurts", "crying", "lost", "sorry", "worried",
+        "miss",
     ]) {
         Mood::Sad
     } else if asks {
         Mood::Question
-    } else if starts(&["hi", "hello", "hey", "greetings"])
-        || says(&["good morning", "good evening"])
-    {
+    } else if starts(&["hi", "hello", "hey", "greetings"]) || says(&["good morning", "good evening"]) {
         Mood::Greeting
     } else if has(&[
         "happy",
@@ -208,8 +201,7 @@ fn asks_about_machine(words: &[&str]) -> bool {
         || names_it
         || asks_you
             && has(&[
-                "ai", "bot", "chatbot", "robot", "machine", "program", "computer", "human", "real",
-                "person",
+                "ai", "bot", "chatbot", "robot", "machine", "program", "computer", "human", "real", "person",
             ])
 }
 
@@ -320,20 +312,12 @@ mod tests {
     #[test]
     fn a_quoted_clause_is_short_and_free_of_markup() {
         assert_eq!(
-            read("*bows* I seek the \"Old King\", my lord.")
-                .snippet
-                .as_deref(),
+            read("*bows* I seek the \"Old King\", my lord.").snippet.as_deref(),
             Some("I seek the Old King")
         );
         let long = read("I walked and walked and walked until my feet were sore and bleeding");
-        assert_eq!(
-            long.snippet.as_deref(),
-            Some("I walked and walked and walked until...")
-        );
+        assert_eq!(long.snippet.as_deref(), Some("I walked and walked and walked until..."));
         assert_eq!(read("?!").snippet, None);
-        assert_eq!(
-            read("What about the dragon over there").word.as_deref(),
-            Some("dragon")
-        );
+        assert_eq!(read("What about the dragon over there").word.as_deref(), Some("dragon"));
     }
 }

@@ -44,16 +44,12 @@ impl Shape {
             let Some(value) = demo.and_then(|demo| demo.get(field)) else {
                 return Ok(None);
             };
-            let number = value
-                .as_u64()
-                .filter(|number| (least..=most).contains(number));
+            let number = value.as_u64().filter(|number| (least..=most).contains(number));
             number.map(Some).ok_or_else(|| ProviderError {
                 code: Code::BadUserInput,
                 ..ProviderError::new(
                     Fault::Refused,
-                    format!(
-                        "`options.extra.demo.{field}` is a whole number from {least} to {most}."
-                    ),
+                    format!("`options.extra.demo.{field}` is a whole number from {least} to {most}."),
                 )
             })
         };
@@ -68,11 +64,7 @@ impl Shape {
 
 #[async_trait]
 impl Provider for Demo {
-    async fn open(
-        &self,
-        _model: &str,
-        request: &CompletionRequest,
-    ) -> Result<ChunkStream, ProviderError> {
+    async fn open(&self, _model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
         let shape = Shape::read(request.options.extra.as_ref())?;
         let text = compose::reply(request, shape.words);
         let most = request
@@ -102,19 +94,14 @@ fn speak(text: &str, most: usize, shape: Shape, prompt: i32) -> ChunkStream {
     let spoken = shape.fail_after.unwrap_or(usize::MAX);
     let ending = match failure {
         Some(failure) => vec![failure],
-        None => vec![
-            Ok(Chunk::Finished(Some(reason.to_owned()))),
-            Ok(Chunk::Usage(usage)),
-        ],
+        None => vec![Ok(Chunk::Finished(Some(reason.to_owned()))), Ok(Chunk::Usage(usage))],
     };
-    let words = stream::iter(words.into_iter().take(spoken).enumerate()).then(
-        move |(index, word)| async move {
-            if index > 0 && !shape.delay.is_zero() {
-                tokio::time::sleep(shape.delay).await;
-            }
-            Ok(Chunk::Text(word))
-        },
-    );
+    let words = stream::iter(words.into_iter().take(spoken).enumerate()).then(move |(index, word)| async move {
+        if index > 0 && !shape.delay.is_zero() {
+            tokio::time::sleep(shape.delay).await;
+        }
+        Ok(Chunk::Text(word))
+    });
     words.chain(stream::iter(ending)).boxed()
 }
 
@@ -178,14 +165,9 @@ mod tests {
             ("failAfter", json!("x")),
         ] {
             let error = read(json!({ field: bad })).expect_err("out of bounds");
-            assert_eq!(
-                (error.fault, error.code),
-                (Fault::Refused, Code::BadUserInput)
-            );
+            assert_eq!((error.fault, error.code), (Fault::Refused, Code::BadUserInput));
             assert!(
-                error
-                    .message
-                    .contains(&format!("`options.extra.demo.{field}`")),
+                error.message.contains(&format!("`options.extra.demo.{field}`")),
                 "{}",
                 error.message
             );

@@ -42,8 +42,7 @@ impl Persona {
         };
         let (name, user) = (or(name, "The stranger"), or(&cast.user_name, "friend"));
         let fill = |text: &str| fill_names(&text[..text.floor_char_boundary(READ)], &name, &user);
-        let (description, personality, scenario) =
-            (fill(description), fill(personality), fill(scenario));
+        let (description, personality, scenario) = (fill(description), fill(personality), fill(scenario));
         let first_message = fill(first_message);
         let mut dialogue = fill(example_dialogue);
         // Some cards keep their examples in the description.
@@ -99,10 +98,7 @@ fn own_lines(dialogue: &str, name: &str, user: &str) -> String {
     let mut is_own = true;
     for line in dialogue.lines() {
         let line = line.trim();
-        let speaker = |who: &str| {
-            line.strip_prefix(who)
-                .and_then(|rest| rest.strip_prefix(':'))
-        };
+        let speaker = |who: &str| line.strip_prefix(who).and_then(|rest| rest.strip_prefix(':'));
         let rest = if line.eq_ignore_ascii_case("<start>") {
             ""
         } else if let Some(rest) = speaker(name) {
@@ -139,14 +135,13 @@ fn pronoun(texts: &[&String]) -> &'static str {
 }
 
 const ADJECTIVES: &[&str] = &[
-    "kind", "calm", "brave", "shy", "proud", "quiet", "bold", "wise", "warm", "stern", "loyal",
-    "gentle", "sweet", "clever", "cold", "soft", "wild", "honest", "humble", "blunt", "strict",
-    "smart", "cruel", "strong", "modest", "polite", "patient", "serene", "tender", "sly",
-    "cunning", "mature", "fierce", "cheerful", "sincere", "grumpy",
+    "kind", "calm", "brave", "shy", "proud", "quiet", "bold", "wise", "warm", "stern", "loyal", "gentle", "sweet",
+    "clever", "cold", "soft", "wild", "honest", "humble", "blunt", "strict", "smart", "cruel", "strong", "modest",
+    "polite", "patient", "serene", "tender", "sly", "cunning", "mature", "fierce", "cheerful", "sincere", "grumpy",
 ];
 const ENDINGS: &[&str] = &[
-    "ful", "ous", "ive", "less", "able", "ible", "ish", "cal", "tic", "ing", "ted", "ent", "ant",
-    "astic", "ry", "dy", "ly",
+    "ful", "ous", "ive", "less", "able", "ible", "ish", "cal", "tic", "ing", "ted", "ent", "ant", "astic", "ry", "dy",
+    "ly",
 ];
 
 fn traits_of(text: &str) -> Vec<String> {
@@ -154,8 +149,7 @@ fn traits_of(text: &str) -> Vec<String> {
     let pieces = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '\'')));
     for piece in pieces.flat_map(|piece| piece.split(" and ")) {
         let word = piece.trim().to_lowercase();
-        let is_word =
-            (3..=14).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_word = (3..=14).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase());
         let is_adjective = ADJECTIVES.contains(&word.as_str())
             || word.len() > 5 && ENDINGS.iter().any(|ending| word.ends_with(ending));
         if is_word && is_adjective && !traits.contains(&word) {
@@ -170,17 +164,15 @@ const PREPOSITIONS: &[&str] = &[
     "in", "at", "inside", "on", "beneath", "under", "by", "beside", "within", "near",
 ];
 const STOPS: &[&str] = &[
-    "and", "or", "but", "where", "when", "with", "which", "that", "who", "whose", "to", "by",
-    "from", "as", "is", "was", "are", "were", "has", "had", "while", "after", "before", "for",
-    "in", "on", "at", "you", "he", "she", "it", "they", "her", "his", "your", "their", "its",
-    "near", "under", "beside", "into", "between",
+    "and", "or", "but", "where", "when", "with", "which", "that", "who", "whose", "to", "by", "from", "as", "is",
+    "was", "are", "were", "has", "had", "while", "after", "before", "for", "in", "on", "at", "you", "he", "she", "it",
+    "they", "her", "his", "your", "their", "its", "near", "under", "beside", "into", "between",
 ];
 /// What follows the article when a phrase is about something else than a place.
 const NO_PLACES: &[&str] = &[
-    "middle", "morning", "evening", "night", "end", "same", "way", "midst", "moment", "distance",
-    "air", "past", "future", "world", "back", "first", "other", "time", "meantime", "day", "face",
-    "hand", "hands", "arms", "shoulder", "verge", "edge", "mercy", "sight", "thought", "few",
-    "state", "form", "voice", "tone", "whisper",
+    "middle", "morning", "evening", "night", "end", "same", "way", "midst", "moment", "distance", "air", "past",
+    "future", "world", "back", "first", "other", "time", "meantime", "day", "face", "hand", "hands", "arms",
+    "shoulder", "verge", "edge", "mercy", "sight", "thought", "few", "state", "form", "voice", "tone", "whisper",
 ];
 
 fn places_of(text: &str) -> Vec<String> {
@@ -188,9 +180,7 @@ fn places_of(text: &str) -> Vec<String> {
     let mut places = Vec::new();
     for (at, pair) in words.windows(2).enumerate() {
         let [preposition, article] = [pair[0].to_lowercase(), pair[1].to_lowercase()];
-        if !PREPOSITIONS.contains(&preposition.as_str())
-            || !matches!(article.as_str(), "the" | "a" | "an")
-        {
+        if !PREPOSITIONS.contains(&preposition.as_str()) || !matches!(article.as_str(), "the" | "a" | "an") {
             continue;
         }
         let mut phrase = vec![preposition, article];
@@ -213,12 +203,7 @@ fn places_of(text: &str) -> Vec<String> {
         let is_place = phrase
             .get(2)
             .is_some_and(|word| !NO_PLACES.contains(&word.to_lowercase().as_str()));
-        if is_whole
-            && is_place
-            && phrase
-                .last()
-                .is_some_and(|word| word != "of" && word != "the")
-        {
+        if is_whole && is_place && phrase.last().is_some_and(|word| word != "of" && word != "the") {
             places.push(phrase.join(" "));
         }
     }
@@ -255,15 +240,11 @@ fn gestures_of(text: &str, name: &str) -> Vec<String> {
         .flat_map(sentences)
         .filter_map(|sentence| {
             let first = sentence.split(' ').next()?;
-            let sentence = if ["She", "He", "They", "Her", "His", "Their", name, first_name]
-                .contains(&first)
+            let sentence = if ["She", "He", "They", "Her", "His", "Their", name, first_name].contains(&first)
                 || sentence.starts_with(name)
             {
                 sentence
-            } else if first.chars().all(|c| c.is_ascii_lowercase())
-                && first.ends_with('s')
-                && first.len() > 3
-            {
+            } else if first.chars().all(|c| c.is_ascii_lowercase()) && first.ends_with('s') && first.len() > 3 {
                 format!("{name} {sentence}")
             } else {
                 return None;
@@ -276,10 +257,7 @@ fn gestures_of(text: &str, name: &str) -> Vec<String> {
 fn facts_of(description: &str, name: &str) -> Vec<String> {
     let first_name = name.split(' ').next().unwrap_or(name);
     let about = |sentence: &String| {
-        ["She ", "He ", "They "]
-            .iter()
-            .any(|start| sentence.starts_with(start))
-            || sentence.starts_with(first_name)
+        ["She ", "He ", "They "].iter().any(|start| sentence.starts_with(start)) || sentence.starts_with(first_name)
     };
     sentences(description)
         .filter(|sentence| about(sentence) && is_plain(sentence, 5, 18))
@@ -289,17 +267,12 @@ fn facts_of(description: &str, name: &str) -> Vec<String> {
 
 /// Sentences, each with its closing mark; the last one gets a full stop if it has none.
 fn sentences(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.split_inclusive(['.', '!', '?', '\n'])
-        .filter_map(|sentence| {
-            let sentence = sentence.trim().trim_end_matches([',', '~', '-', '—']);
-            let last = sentence.chars().next_back()?;
-            let mark = if matches!(last, '.' | '!' | '?') {
-                ""
-            } else {
-                "."
-            };
-            Some(format!("{sentence}{mark}"))
-        })
+    text.split_inclusive(['.', '!', '?', '\n']).filter_map(|sentence| {
+        let sentence = sentence.trim().trim_end_matches([',', '~', '-', '—']);
+        let last = sentence.chars().next_back()?;
+        let mark = if matches!(last, '.' | '!' | '?') { "" } else { "." };
+        Some(format!("{sentence}{mark}"))
+    })
 }
 
 fn is_plain(sentence: &str, least: usize, most: usize) -> bool {

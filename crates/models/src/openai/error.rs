@@ -29,15 +29,9 @@ impl Detail {
             }
         }
         // The message is read for the one condition that servers signal in no other way.
-        let message = error
-            .get("message")
-            .unwrap_or(error)
-            .as_str()
-            .unwrap_or_default();
+        let message = error.get("message").unwrap_or(error).as_str().unwrap_or_default();
         let message = message.to_ascii_lowercase();
-        if message.contains("context length")
-            || message.contains("context size")
-            || message.contains("maximum context")
+        if message.contains("context length") || message.contains("context size") || message.contains("maximum context")
         {
             words.push_str("context_length");
         }
@@ -62,33 +56,21 @@ impl Detail {
 
 /// A call that was answered with an HTTP error.
 pub(super) fn of_status(provider: &str, status: u16, detail: &Detail) -> ProviderError {
-    let fail =
-        |fault, what: &str| ProviderError::new(fault, format!("The provider `{provider}` {what}."));
+    let fail = |fault, what: &str| ProviderError::new(fault, format!("The provider `{provider}` {what}."));
     if detail.mentions(&["context_length", "context_window", "exceed_context"]) {
-        return fail(
-            Fault::Refused,
-            "says that the conversation is too long for the model",
-        );
+        return fail(Fault::Refused, "says that the conversation is too long for the model");
     }
     if detail.mentions(&["content_filter", "content_policy", "moderation", "safety"]) {
-        return fail(
-            Fault::Refused,
-            "refused the conversation because of its content rules",
-        );
+        return fail(Fault::Refused, "refused the conversation because of its content rules");
     }
     if detail.mentions(&["insufficient_quota", "billing"]) || status == 402 {
         return fail(Fault::Misconfigured, "has no funds left for our account");
     }
-    if detail.mentions(&["invalid_api_key", "authentication", "permission"])
-        || matches!(status, 401 | 403)
-    {
+    if detail.mentions(&["invalid_api_key", "authentication", "permission"]) || matches!(status, 401 | 403) {
         return fail(Fault::Misconfigured, "does not accept our key");
     }
     match status {
-        300..=399 => fail(
-            Fault::Misconfigured,
-            "answered with a redirect, which is not followed",
-        ),
+        300..=399 => fail(Fault::Misconfigured, "answered with a redirect, which is not followed"),
         404 | 405 => fail(
             Fault::Misconfigured,
             "does not know the model or the address we asked for",
@@ -98,14 +80,8 @@ pub(super) fn of_status(provider: &str, status: u16, detail: &Detail) -> Provide
             &format!("could not take the request just now (status {status})"),
         ),
         429 => fail(Fault::Transient, "says that we ask too often (status 429)"),
-        400..=499 => fail(
-            Fault::Refused,
-            &format!("did not accept the request (status {status})"),
-        ),
-        503 | 529 => fail(
-            Fault::Transient,
-            &format!("is overloaded (status {status})"),
-        ),
+        400..=499 => fail(Fault::Refused, &format!("did not accept the request (status {status})")),
+        503 | 529 => fail(Fault::Transient, &format!("is overloaded (status {status})")),
         _ => fail(Fault::Transient, &format!("failed (status {status})")),
     }
 }
@@ -119,8 +95,7 @@ pub(super) fn in_band(provider: &str, error: &Value) -> ProviderError {
         None if !invalid => {
             let mut error = of_status(provider, status, &detail);
             if error.fault == Fault::Transient {
-                error.message =
-                    format!("The provider `{provider}` reported an error inside its answer.");
+                error.message = format!("The provider `{provider}` reported an error inside its answer.");
             }
             error
         }
@@ -138,15 +113,11 @@ pub(super) fn of_transport(provider: &str, error: &reqwest::Error) -> ProviderEr
         };
         return ProviderError::transient(format!("The provider `{provider}` {what}."));
     }
-    ProviderError::transient(format!(
-        "The connection to the provider `{provider}` broke off."
-    ))
+    ProviderError::transient(format!("The connection to the provider `{provider}` broke off."))
 }
 
 pub(super) fn malformed(provider: &str) -> ProviderError {
-    ProviderError::transient(format!(
-        "The provider `{provider}` sent something that is not a reply."
-    ))
+    ProviderError::transient(format!("The provider `{provider}` sent something that is not a reply."))
 }
 
 /// An error with its causes. The URL is left out: the provider's name says enough.
@@ -170,9 +141,7 @@ mod tests {
 
     #[test]
     fn statuses_and_codes_are_sorted_into_faults() {
-        let of = |status, body: Value| {
-            of_status("p", status, &Detail::of_body(body.to_string().as_bytes())).fault
-        };
+        let of = |status, body: Value| of_status("p", status, &Detail::of_body(body.to_string().as_bytes())).fault;
         for status in [408, 409, 425, 429, 500, 502, 503, 504, 529] {
             assert_eq!(of(status, Value::Null), Fault::Transient, "{status}");
         }
@@ -193,20 +162,14 @@ mod tests {
             ),
             Fault::Refused
         );
-        assert_eq!(
-            of(400, json!({"error": {"code": "content_filter"}})),
-            Fault::Refused
-        );
+        assert_eq!(of(400, json!({"error": {"code": "content_filter"}})), Fault::Refused);
     }
 
     #[test]
     fn errors_inside_an_answer_are_sorted_by_their_code() {
         let of = |error: Value| in_band("p", &error).fault;
         assert_eq!(of(json!({"type": "overloaded_error"})), Fault::Transient);
-        assert_eq!(
-            of(json!({"code": 429, "message": "slow down"})),
-            Fault::Transient
-        );
+        assert_eq!(of(json!({"code": 429, "message": "slow down"})), Fault::Transient);
         assert_eq!(of(json!({"code": "401"})), Fault::Misconfigured);
         assert_eq!(of(json!({"type": "invalid_request_error"})), Fault::Refused);
         assert_eq!(of(json!("boom")), Fault::Transient);

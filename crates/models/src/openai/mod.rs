@@ -42,10 +42,7 @@ impl OpenAi {
         let url = reqwest::Url::parse(&url).map_err(|error| format!("base_url: {error}"))?;
         let key = read_key(config)?;
         let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("text/event-stream, application/json"),
-        );
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         if let Some(key) = &key {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
                 .map_err(|_| "api_key: does not fit into a header")?;
@@ -104,12 +101,7 @@ impl OpenAi {
             body = body.replace(key.expose(), "[redacted]");
         }
         let body: String = body.chars().take(300).collect();
-        tracing::debug!(
-            provider = self.name,
-            status,
-            body,
-            "the provider refused a call"
-        );
+        tracing::debug!(provider = self.name, status, body, "the provider refused a call");
     }
 }
 
@@ -117,8 +109,8 @@ fn read_key(config: &ProviderConfig) -> Result<Option<Secret>, String> {
     let Some(path) = &config.api_key_file else {
         return Ok(config.api_key.clone());
     };
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("api_key_file: cannot read {}: {error}", path.display()))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("api_key_file: cannot read {}: {error}", path.display()))?;
     let key = text.trim();
     if !is_good_key(key) {
         return Err(format!("api_key_file: {} holds no key", path.display()));
@@ -128,11 +120,7 @@ fn read_key(config: &ProviderConfig) -> Result<Option<Secret>, String> {
 
 #[async_trait]
 impl Provider for OpenAi {
-    async fn open(
-        &self,
-        model: &str,
-        request: &CompletionRequest,
-    ) -> Result<ChunkStream, ProviderError> {
+    async fn open(&self, model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
         let body = wire::request_body(model, request);
         let sent = self.client.post(self.url.clone()).json(&body).send().await;
         let response = sent.map_err(|error| error::of_transport(&self.name, &error))?;
@@ -197,9 +185,7 @@ impl EventStream {
             }
             match self.body.as_mut()?.next().await {
                 Some(Ok(bytes)) => self.take(&bytes),
-                Some(Err(error)) => {
-                    self.failure = Some(error::of_transport(&self.provider, &error))
-                }
+                Some(Err(error)) => self.failure = Some(error::of_transport(&self.provider, &error)),
                 None => self.end(),
             }
         }
@@ -310,13 +296,7 @@ mod tests {
     #[test]
     fn cutting_at_every_byte_loses_nothing() {
         let read = chunks((0..RECORDED.len()).map(|at| &RECORDED.as_bytes()[at..=at]));
-        assert!(
-            read.contains(&"Ok(Text(\"Grüße 🐉\"))".to_owned()),
-            "{read:?}"
-        );
-        assert!(
-            read.last().is_some_and(|last| last.contains("Usage")),
-            "{read:?}"
-        );
+        assert!(read.contains(&"Ok(Text(\"Grüße 🐉\"))".to_owned()), "{read:?}");
+        assert!(read.last().is_some_and(|last| last.contains("Usage")), "{read:?}");
     }
 }

@@ -27,9 +27,7 @@ const MAX_TOKENS: i64 = 100_000_000;
 pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
     let mut body = Map::new();
     if let Some(Value::Object(extra)) = &request.options.extra {
-        let theirs = extra
-            .iter()
-            .filter(|(key, _)| !OURS.contains(&key.as_str()));
+        let theirs = extra.iter().filter(|(key, _)| !OURS.contains(&key.as_str()));
         body.extend(theirs.map(|(key, value)| (key.clone(), value.clone())));
     }
     let options = &request.options;
@@ -39,18 +37,9 @@ pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
         ("top_p", options.top_p.map(Value::from)),
         ("top_k", options.top_k.map(Value::from)),
         ("min_p", options.min_p.map(Value::from)),
-        (
-            "frequency_penalty",
-            options.frequency_penalty.map(Value::from),
-        ),
-        (
-            "presence_penalty",
-            options.presence_penalty.map(Value::from),
-        ),
-        (
-            "repetition_penalty",
-            options.repetition_penalty.map(Value::from),
-        ),
+        ("frequency_penalty", options.frequency_penalty.map(Value::from)),
+        ("presence_penalty", options.presence_penalty.map(Value::from)),
+        ("repetition_penalty", options.repetition_penalty.map(Value::from)),
         ("seed", request.seed.map(Value::from)),
     ];
     body.extend(
@@ -59,16 +48,10 @@ pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
             .filter_map(|(key, value)| Some((key.to_owned(), value?))),
     );
     if !request.stop.is_empty() {
-        body.insert(
-            "stop".into(),
-            request.stop.iter().take(MAX_STOPS).cloned().collect(),
-        );
+        body.insert("stop".into(), request.stop.iter().take(MAX_STOPS).cloned().collect());
     }
     body.insert("model".into(), model.into());
-    body.insert(
-        "messages".into(),
-        request.messages.iter().map(message).collect(),
-    );
+    body.insert("messages".into(), request.messages.iter().map(message).collect());
     body.insert("stream".into(), true.into());
     body.insert("stream_options".into(), json!({ "include_usage": true }));
     Value::Object(body)
@@ -165,18 +148,14 @@ impl Decoder {
         }
         if event == "error" {
             let value: Value = serde_json::from_str(data).unwrap_or_else(|_| data.into());
-            return Err(error::in_band(
-                &self.provider,
-                value.get("error").unwrap_or(&value),
-            ));
+            return Err(error::in_band(&self.provider, value.get("error").unwrap_or(&value)));
         }
         self.decode(data)
     }
 
     /// One JSON answer: a piece of a stream, or the whole reply of a server that does not stream.
     pub fn decode(&mut self, json: &str) -> Result<Vec<Chunk>, ProviderError> {
-        let answer: Answer =
-            serde_json::from_str(json).map_err(|_| error::malformed(&self.provider))?;
+        let answer: Answer = serde_json::from_str(json).map_err(|_| error::malformed(&self.provider))?;
         if let Some(error) = answer.error.filter(|error| !error.is_null()) {
             return Err(error::in_band(&self.provider, &error));
         }
@@ -256,8 +235,7 @@ fn read_usage(usage: &Value) -> Option<ProviderUsage> {
     let prompt = sane(count("/prompt_tokens")?)?;
     let completion = sane(count("/completion_tokens").unwrap_or(0))?;
     let reasoning = sane(count("/completion_tokens_details/reasoning_tokens").unwrap_or(0))?;
-    let cached =
-        count("/prompt_tokens_details/cached_tokens").or_else(|| count("/prompt_cache_hit_tokens"));
+    let cached = count("/prompt_tokens_details/cached_tokens").or_else(|| count("/prompt_cache_hit_tokens"));
     let cached = sane(cached.unwrap_or(0))?;
     Some(ProviderUsage {
         prompt,

@@ -18,11 +18,7 @@ type Script = Result<Vec<(u64, Chunk)>, ProviderError>;
 
 #[async_trait]
 impl Provider for Scripted {
-    async fn open(
-        &self,
-        _model: &str,
-        _request: &CompletionRequest,
-    ) -> Result<ChunkStream, ProviderError> {
+    async fn open(&self, _model: &str, _request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
         let script = self.0.lock().expect("no test panics in here").remove(0)?;
         let chunks = stream::iter(script).then(|(silence, chunk)| async move {
             sleep(Duration::from_secs(silence)).await;
@@ -90,24 +86,15 @@ async fn keep_alives_alone_do_not_hold_it_for_more_than_five_minutes() {
 async fn a_reply_takes_at_most_ten_minutes() {
     assert!(is_complete(&play(vec![Ok(vec![text(25); 23])]).await));
     let events = play(vec![Ok(vec![text(25); 25])]).await;
-    assert!(
-        matches!(events.last(), Some(ModelEvent::Failed(error)) if error.code == "REQUEST_TIMEOUT")
-    );
+    assert!(matches!(events.last(), Some(ModelEvent::Failed(error)) if error.code == "REQUEST_TIMEOUT"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_finished_reply_waits_two_seconds_for_its_usage() {
     let usage = || Chunk::Usage(crate::ProviderUsage::default());
     let with_usage = |silence| vec![text(0), (0, Chunk::Finished(None)), (silence, usage())];
-    let has_usage = |events: &[ModelEvent]| {
-        events
-            .iter()
-            .any(|event| matches!(event, ModelEvent::Usage(_)))
-    };
-    let (soon, late) = (
-        play(vec![Ok(with_usage(1))]).await,
-        play(vec![Ok(with_usage(3))]).await,
-    );
+    let has_usage = |events: &[ModelEvent]| events.iter().any(|event| matches!(event, ModelEvent::Usage(_)));
+    let (soon, late) = (play(vec![Ok(with_usage(1))]).await, play(vec![Ok(with_usage(3))]).await);
     assert!(has_usage(&soon) && is_complete(&soon));
     assert!(!has_usage(&late) && is_complete(&late));
 }

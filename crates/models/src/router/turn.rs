@@ -71,10 +71,7 @@ impl Turn {
         let mut last = None;
         for (index, route) in self.routes.clone().iter().enumerate() {
             let most = route.config.max_output_tokens;
-            self.request.max_tokens = Some(
-                self.wished_tokens
-                    .map_or(most, |wished| wished.clamp(1, most)),
-            );
+            self.request.max_tokens = Some(self.wished_tokens.map_or(most, |wished| wished.clamp(1, most)));
             for (place, deployment) in route.deployments.iter().enumerate() {
                 let has_next = place + 1 < route.deployments.len() || index + 1 < self.routes.len();
                 match self.try_deployment(deployment, has_next).await {
@@ -94,7 +91,8 @@ impl Turn {
             Some(error) => error.to_generation_error(),
             None => GenerationError {
                 code: Code::Unavailable.as_str().to_owned(),
-                message: "The model is out of order at the moment. Try again in a minute, or choose another one.".to_owned(),
+                message: "The model is out of order at the moment. Try again in a minute, or choose another one."
+                    .to_owned(),
                 retryable: true,
             },
         };
@@ -142,8 +140,7 @@ impl Turn {
             })
             .await;
             if had_content {
-                self.send(ModelEvent::Failed(error.to_generation_error()))
-                    .await;
+                self.send(ModelEvent::Failed(error.to_generation_error())).await;
                 return Tried::Ended;
             }
             let retry_after = error.retry_after;
@@ -165,16 +162,8 @@ impl Turn {
     async fn attempt(&mut self, deployment: &Deployment) -> Result<Option<String>, Broken> {
         let name = &deployment.provider_name;
         let until = (Instant::now() + deployment.timeouts.first_token()).min(self.deadline);
-        let opened = timeout_at(
-            until,
-            deployment.provider.open(&deployment.model, &self.request),
-        )
-        .await;
-        let too_late = || {
-            ProviderError::timeout(format!(
-                "The provider `{name}` did not begin its reply in time."
-            ))
-        };
+        let opened = timeout_at(until, deployment.provider.open(&deployment.model, &self.request)).await;
+        let too_late = || ProviderError::timeout(format!("The provider `{name}` did not begin its reply in time."));
         let chunks = opened.unwrap_or_else(|_| Err(too_late()));
         let chunks = chunks.map_err(|error| Broken {
             error,
@@ -192,11 +181,8 @@ impl Turn {
         let held = reply.cutter.finish();
         match end {
             Ok(End::Cut(reason)) => Ok(Some(reason.to_owned())),
-            Ok(End::Closed)
-                if reply.finish.is_none() && !reply.had_content() && held.is_empty() =>
-            {
-                let error =
-                    ProviderError::transient(format!("The provider `{name}` sent an empty reply."));
+            Ok(End::Closed) if reply.finish.is_none() && !reply.had_content() && held.is_empty() => {
+                let error = ProviderError::transient(format!("The provider `{name}` sent an empty reply."));
                 Err(Broken {
                     error,
                     had_content: false,

@@ -48,15 +48,12 @@ impl FakeProvider {
                 } else {
                     scripts.front().cloned()
                 };
-                let (seen, flooded_to, gone_to) =
-                    (Arc::clone(&seen), flooded_to.clone(), gone_to.clone());
+                let (seen, flooded_to, gone_to) = (Arc::clone(&seen), flooded_to.clone(), gone_to.clone());
                 tokio::spawn(async move {
                     let Some(request) = read_request(&mut socket).await else {
                         return;
                     };
-                    seen.lock()
-                        .expect("no test panics while it holds this")
-                        .push(request);
+                    seen.lock().expect("no test panics while it holds this").push(request);
                     play(socket, script.unwrap_or_default(), &flooded_to, &gone_to).await;
                 });
             }
@@ -88,10 +85,7 @@ impl FakeProvider {
 
     /// Waits until a client went away from a stalled connection.
     pub async fn client_gone(&mut self) {
-        self.gone
-            .wait_for(|count| *count > 0)
-            .await
-            .expect("the provider runs");
+        self.gone.wait_for(|count| *count > 0).await.expect("the provider runs");
     }
 }
 
@@ -117,12 +111,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<(String, Value)> {
     }
 }
 
-async fn play(
-    mut socket: TcpStream,
-    script: Vec<Step>,
-    flooded: &watch::Sender<usize>,
-    gone: &watch::Sender<usize>,
-) {
+async fn play(mut socket: TcpStream, script: Vec<Step>, flooded: &watch::Sender<usize>, gone: &watch::Sender<usize>) {
     for step in script {
         match step {
             Step::Write(bytes) => {
@@ -151,8 +140,7 @@ async fn play(
     }
 }
 
-const STREAM_HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
 
 /// The head of a stream that only the closing of the connection ends.
 pub fn head() -> Step {
@@ -178,9 +166,7 @@ pub fn data(json: &Value) -> String {
 
 /// One piece of a reply as an event.
 pub fn delta(text: &str) -> String {
-    data(
-        &json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] }),
-    )
+    data(&json!({ "choices": [{ "index": 0, "delta": { "content": text }, "finish_reason": null }] }))
 }
 
 pub fn finish(reason: &str) -> String {
@@ -215,9 +201,7 @@ pub fn router(providers: &[&FakeProvider]) -> Router {
 }
 
 pub fn router_with(providers: &[&FakeProvider], timeouts: Value, reply_bytes: usize) -> Router {
-    let names: Vec<String> = (0..providers.len())
-        .map(|index| format!("p{index}"))
-        .collect();
+    let names: Vec<String> = (0..providers.len()).map(|index| format!("p{index}")).collect();
     let config = json!({
         "providers": names.iter().zip(providers).map(|(name, fake)| json!({
             "name": name, "kind": "openai", "base_url": fake.base_url, "api_key": "sk-test", "timeouts": timeouts,
@@ -251,11 +235,7 @@ pub async fn events(router: &Router) -> Vec<ModelEvent> {
     events_of(router, &["story"], request()).await
 }
 
-pub async fn events_of(
-    router: &Router,
-    models: &[&str],
-    request: CompletionRequest,
-) -> Vec<ModelEvent> {
+pub async fn events_of(router: &Router, models: &[&str], request: CompletionRequest) -> Vec<ModelEvent> {
     let models: Vec<String> = models.iter().map(ToString::to_string).collect();
     router.stream(&models, request).collect().await
 }

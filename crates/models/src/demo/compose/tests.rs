@@ -7,7 +7,14 @@ use crate::request::{Cast, CharacterBrief, PromptMessage};
 
 fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> CompletionRequest {
     CompletionRequest {
-        messages: messages.iter().map(|(role, content)| PromptMessage { role: *role, name: None, content: (*content).into() }).collect(),
+        messages: messages
+            .iter()
+            .map(|(role, content)| PromptMessage {
+                role: *role,
+                name: None,
+                content: (*content).into(),
+            })
+            .collect(),
         options: GenerationOptions::default(),
         stop: Vec::new(),
         max_tokens: None,
@@ -15,11 +22,13 @@ fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> Co
         cast: Cast {
             character: CharacterBrief {
                 name: "Mira".into(),
-                description: "{{char}} keeps the last lighthouse of the northern coast. She talks to gulls and ghosts.".into(),
+                description: "{{char}} keeps the last lighthouse of the northern coast. She talks to gulls and ghosts."
+                    .into(),
                 personality: "patient, curious, stubborn".into(),
                 scenario: "{{user}} seeks shelter in the old lighthouse.".into(),
                 first_message: "*Mira opens the heavy door.* \"Come in before the wind does.\"".into(),
-                example_dialogue: "{{char}}: *smiles over the rim of a cup* \"Storms are only weather with ambition.\"".into(),
+                example_dialogue: "{{char}}: *smiles over the rim of a cup* \"Storms are only weather with ambition.\""
+                    .into(),
             },
             user_name: "Tom".into(),
         },
@@ -28,10 +37,7 @@ fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> Co
 }
 
 fn answer(text: &str, seed: i64) -> String {
-    reply(
-        &request(GenerationKind::Normal, &[(ChatRole::User, text)], seed),
-        None,
-    )
+    reply(&request(GenerationKind::Normal, &[(ChatRole::User, text)], seed), None)
 }
 
 const MESSAGES: &[&str] = &[
@@ -78,10 +84,7 @@ fn a_reply_has_sixty_to_a_hundred_and_twenty_words() {
             ];
             let text = reply(&request(GenerationKind::Normal, &history, seed), None);
             let words = text.split_whitespace().count();
-            assert!(
-                (ENOUGH_WORDS..=120).contains(&words),
-                "{words} words: {text}"
-            );
+            assert!((ENOUGH_WORDS..=120).contains(&words), "{words} words: {text}");
         }
     }
 }
@@ -143,11 +146,7 @@ fn a_continuation_joins_the_text_before_it() {
 fn an_impersonation_speaks_as_the_user() {
     for seed in 0..20 {
         let text = reply(
-            &request(
-                GenerationKind::Impersonate,
-                &[(ChatRole::User, "the lantern")],
-                seed,
-            ),
+            &request(GenerationKind::Impersonate, &[(ChatRole::User, "the lantern")], seed),
             None,
         );
         assert!(
