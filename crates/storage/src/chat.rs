@@ -1,0 +1,292 @@
+//! Chat sessions and who takes part in them. Their messages and turns are in the modules below.
+
+mod message;
+mod turn;
+
+use std::collections::HashMap;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use tavern_domain::chat::{ChatSession, MessageRow};
+use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
+use tavern_domain::{CharacterId, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
+use uuid::Uuid;
+
+pub use turn::{Idempotency, TurnOutcome, TurnStart};
+
+use crate::character::count_chat;
+use crate::cursor::{Reader, Writer};
+use crate::db::{Db, DbResult, lists};
+use crate::entity::{chat_session, generation, message as message_row, session_character};
+
+/// The tag of a cursor in a list of sessions.
+const SESSIONS: u8 = 32;
+
+/// What of a session is to change; `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct SessionChange {
+    pub title: Option<String>,
+    pub model: Option<String>,
+    pub is_archived: Option<bool>,
+}
+
+/// What a deleted session held, so that its documents can go too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeletedSession {
+    pub messages: Vec<MessageId>,
+    pub generations: Vec<GenerationId>,
+}
+
+/// Sessions, messages and turns. Cheap to clone.
+#[derive(Clone)]
+pub struct ChatStore {
+    pub(crate) db: Db,
+}
+
+impl ChatStore {
+    /// A session with its first messages; each of its characters has one chat more.
+    pub async fn create(&self, session: &ChatSession, greetings: &[MessageRow]) -> Result<()> {
+        let id = session.id.uuid();
+        let tx = self.db.begin().await?;
+        let row = chat_session::ActiveModel {
+            id: Set(id),
+            owner_id: Set(session.owner.uuid()),
+            title: Set(session.title.clone()),
+            model: Set(session.model.clone()),
+            is_archived: Set(session.is_archived),
+            message_count: Set(session.message_count),
+            next_sequence: Set(greetings
+                .iter()
+                .map(|greeting| greeting.sequence + 1)
+                .max()
+                .unwrap_or(1)),
+            total_tokens: Set(session.total_tokens),
+            created_at: Set(session.created_at.0),
+            updated_at: Set(session.updated_at.0),
+            last_message_at: Set(session.last_message_at.map(|at| at.0)),
+        };
+        row.insert(&tx).await.db()?;
+        let participants = (0..)
+            .zip(&session.characters)
+            .map(|(position, character)| session_character::ActiveModel {
+                session_id: Set(id),
+                position: Set(position),
+                character_id: Set(character.uuid()),
+            });
+        session_character::Entity::insert_many(participants)
+            .exec_without_returning(&tx)
+            .await
+            .db()?;
+        message::insert(&tx, greetings).await?;
+        count_chat(&tx, &session.characters).await?;
+        tx.commit().await.db()
+    }
+
+    pub async fn get(&self, id: SessionId) -> Result<Option<ChatSession>> {
+        Ok(self.by_ids(&[id]).await?.pop())
+    }
+
+    /// Those that exist, in no particular order.
+    pub async fn by_ids(&self, ids: &[SessionId]) -> Result<Vec<ChatSession>> {
+        let mut sessions = Vec::with_capacity(ids.len());
+        for list in lists(ids.iter().map(|id| id.uuid())) {
+            let rows = chat_session::Entity::find()
+                .filter(chat_session::Column::Id.is_in(list))
+                .all(&self.db.read)
+                .await
+                .db()?;
+            sessions.extend(with_characters(&self.db.read, rows).await?);
+        }
+        Ok(sessions)
+    }
+
+    /// A user's sessions with their cursors, the one with the newest activity first.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT on `after` or `before` for what is not a cursor of this list.
+    pub async fn page(&self, owner: UserId, archived: bool, page: &PageRequest) -> Result<Page<(ChatSession, String)>> {
+        use chat_session::Column::{Id, UpdatedAt};
+        let bound = |argument: &str, cursor: &str| {
+            let mut reader = Reader::new(cursor, SESSIONS).ok_or_else(|| bad_cursor(argument))?;
+            let place = reader.i64().zip(reader.uuid()).ok_or_else(|| bad_cursor(argument))?;
+            reader.finish().ok_or_else(|| bad_cursor(argument))?;
+            Ok((
+                Expr::tuple([Expr::col(UpdatedAt), Expr::col(Id)]),
+                Expr::tuple([Expr::value(place.0), Expr::value(place.1)]),
+            ))
+        };
+        let mut select = chat_session::Entity::find().filter(owned(owner, archived));
+        if let Some(after) = &page.after {
+            let (key, place) = bound("after", after)?;
+            select = select.filter(key.lt(place));
+        }
+        if let Some(before) = &page.before {
+            let (key, place) = bound("before", before)?;
+            select = select.filter(key.gt(place));
+        }
+        let order = match page.direction {
+            Direction::Forward => Order::Desc,
+            Direction::Backward => Order::Asc,
+        };
+        let rows = select
+            .order_by(UpdatedAt, order.clone())
+            .order_by(Id, order)
+            .limit(u64::from(page.limit) + 1)
+            .all(&self.db.read)
+            .await
+            .db()?;
+        let sessions = with_characters(&self.db.read, rows).await?;
+        Ok(Page::from_rows(sessions, page).map(|session| {
+            let cursor = Writer::new(SESSIONS)
+                .i64(session.updated_at.0)
+                .uuid(session.id.uuid())
+                .finish();
+            (session, cursor)
+        }))
+    }
+
+    pub async fn count(&self, owner: UserId, archived: bool) -> Result<u64> {
+        chat_session::Entity::find()
+            .filter(owned(owner, archived))
+            .count(&self.db.read)
+            .await
+            .db()
+    }
+
+    /// Archived ones included.
+    pub async fn count_by_owner(&self, owner: UserId) -> Result<u32> {
+        let count = chat_session::Entity::find()
+            .filter(chat_session::Column::OwnerId.eq(owner.uuid()))
+            .count(&self.db.read)
+            .await
+            .db()?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// `None` if there is no such session.
+    pub async fn update(&self, id: SessionId, change: SessionChange, now: Timestamp) -> Result<Option<ChatSession>> {
+        use chat_session::Column;
+        let mut update = chat_session::Entity::update_many()
+            .filter(Column::Id.eq(id.uuid()))
+            .col_expr(Column::UpdatedAt, Expr::value(now.0));
+        if let Some(title) = change.title {
+            update = update.col_expr(Column::Title, Expr::value(title));
+        }
+        if let Some(model) = change.model {
+            update = update.col_expr(Column::Model, Expr::value(model));
+        }
+        if let Some(is_archived) = change.is_archived {
+            update = update.col_expr(Column::IsArchived, Expr::value(is_archived));
+        }
+        let rows = update.exec_with_returning(&self.db.write).await.db()?;
+        Ok(with_characters(&self.db.write, rows).await?.pop())
+    }
+
+    /// The session, its messages and its generations are gone at once. `None` if there is no such session.
+    pub async fn delete(&self, id: SessionId) -> Result<Option<DeletedSession>> {
+        let tx = self.db.begin().await?;
+        if lock(&tx, id).await?.is_none() {
+            return Ok(None);
+        }
+        let messages: Vec<Uuid> = message_row::Entity::find()
+            .select_only()
+            .column(message_row::Column::Id)
+            .filter(message_row::Column::SessionId.eq(id.uuid()))
+            .into_tuple()
+            .all(&tx)
+            .await
+            .db()?;
+        let generations: Vec<Uuid> = generation::Entity::find()
+            .select_only()
+            .column(generation::Column::Id)
+            .filter(generation::Column::SessionId.eq(id.uuid()))
+            .into_tuple()
+            .all(&tx)
+            .await
+            .db()?;
+        chat_session::Entity::delete_by_id(id.uuid()).exec(&tx).await.db()?;
+        tx.commit().await.db()?;
+        Ok(Some(DeletedSession {
+            messages: messages.into_iter().map(MessageId::from_uuid).collect(),
+            generations: generations.into_iter().map(GenerationId::from_uuid).collect(),
+        }))
+    }
+
+    /// Sets `count` consecutive sequence numbers aside and gives the first; `None` if there is no such session.
+    pub async fn reserve_sequences(&self, id: SessionId, count: i32) -> Result<Option<i32>> {
+        let rows = chat_session::Entity::update_many()
+            .filter(chat_session::Column::Id.eq(id.uuid()))
+            .col_expr(
+                chat_session::Column::NextSequence,
+                Expr::col(chat_session::Column::NextSequence).add(count),
+            )
+            .exec_with_returning(&self.db.write)
+            .await
+            .db()?;
+        Ok(rows.first().map(|row| row.next_sequence - count))
+    }
+
+    /// Moves the session up in its owner's list.
+    pub async fn touch(&self, id: SessionId, now: Timestamp) -> Result<()> {
+        chat_session::Entity::update_many()
+            .filter(chat_session::Column::Id.eq(id.uuid()))
+            .col_expr(chat_session::Column::UpdatedAt, Expr::value(now.0))
+            .exec(&self.db.write)
+            .await
+            .db()?;
+        Ok(())
+    }
+}
+
+fn owned(owner: UserId, archived: bool) -> Condition {
+    Condition::all()
+        .add(chat_session::Column::OwnerId.eq(owner.uuid()))
+        .add(chat_session::Column::IsArchived.eq(archived))
+}
+
+/// Reads a session under its lock. All that changes a session's messages or generations takes it
+/// first, in this order, so that no two of them wait for each other.
+pub(crate) async fn lock(tx: &impl ConnectionTrait, id: SessionId) -> Result<Option<chat_session::Model>> {
+    chat_session::Entity::find_by_id(id.uuid())
+        .lock(LockType::NoKeyUpdate)
+        .one(tx)
+        .await
+        .db()
+}
+
+/// Adds the characters, in the order of the rows.
+async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Model>) -> Result<Vec<ChatSession>> {
+    let mut characters: HashMap<Uuid, Vec<CharacterId>> = HashMap::with_capacity(rows.len());
+    for list in lists(rows.iter().map(|row| row.id)) {
+        let found = session_character::Entity::find()
+            .filter(session_character::Column::SessionId.is_in(list))
+            .order_by_asc(session_character::Column::Position)
+            .all(db)
+            .await
+            .db()?;
+        for row in found {
+            characters
+                .entry(row.session_id)
+                .or_default()
+                .push(CharacterId::from_uuid(row.character_id));
+        }
+    }
+    let sessions = rows.into_iter().map(|row| ChatSession {
+        characters: characters.remove(&row.id).unwrap_or_default(),
+        id: SessionId::from_uuid(row.id),
+        owner: UserId::from_uuid(row.owner_id),
+        title: row.title,
+        model: row.model,
+        is_archived: row.is_archived,
+        message_count: row.message_count,
+        total_tokens: row.total_tokens,
+        created_at: Timestamp(row.created_at),
+        updated_at: Timestamp(row.updated_at),
+        last_message_at: row.last_message_at.map(Timestamp),
+    });
+    Ok(sessions.collect())
+}
