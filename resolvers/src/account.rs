@@ -41,12 +41,12 @@ impl User {
     }
 
     /// The creator that a list of characters has read along.
-    pub(crate) fn listed(creator: &ListedCreator) -> Self {
+    pub(crate) fn listed(creator: ListedCreator) -> Self {
         let fields = UserFields {
-            username: creator.username.clone(),
-            display_name: creator.display_name.clone(),
+            username: creator.username,
+            display_name: creator.display_name,
             avatar_url: None,
-            bio: creator.bio.clone(),
+            bio: creator.bio,
             created_at: creator.created_at.into(),
         };
         Self {

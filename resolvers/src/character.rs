@@ -51,32 +51,33 @@ struct More {
 impl Character {
     #[must_use]
     pub fn of(character: domain::Character) -> Self {
-        Self::of_parts(&character.summary, Some(character.text), None)
+        Self::of_parts(character.summary, Some(character.text), None)
     }
 
     fn listed(listed: ListedCharacter) -> (Self, String) {
-        let creator = listed.creator.as_ref().map(User::listed);
-        (Self::of_parts(&listed.summary, listed.text, creator), listed.cursor)
+        let creator = listed.creator.map(User::listed);
+        (Self::of_parts(listed.summary, listed.text, creator), listed.cursor)
     }
 
     fn of_parts(
-        summary: &domain::CharacterSummary,
+        mut summary: domain::CharacterSummary,
         text: Option<domain::CharacterText>,
         loaded_creator: Option<User>,
     ) -> Self {
-        let text = text.unwrap_or_default();
+        let mut text = text.unwrap_or_default();
+        let more = More {
+            id: summary.id,
+            creator: summary.creator,
+            loaded_creator,
+            avatar: summary.avatar.take(),
+            notes: std::mem::take(&mut text.creator_notes),
+            notes_by_language: std::mem::take(&mut text.creator_notes_by_language),
+        };
         Self {
-            id: summary.id.to_string().into(),
+            id: more.id.to_string().into(),
             summary: summary.into(),
-            text: (&text).into(),
-            more: More {
-                id: summary.id,
-                creator: summary.creator,
-                loaded_creator,
-                avatar: summary.avatar.clone(),
-                notes: text.creator_notes,
-                notes_by_language: text.creator_notes_by_language,
-            },
+            text: text.into(),
+            more,
         }
     }
 }

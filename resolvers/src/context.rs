@@ -1,6 +1,7 @@
 //! What a request brings along: the services, who asks, and from where.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use async_graphql::Context;
 use async_graphql::dataloader::DataLoader;
@@ -14,18 +15,18 @@ pub struct RequestContext {
     pub services: Services,
     pub actor: Actor,
     pub address: IpAddr,
-    loaders: DataLoader<Loaders>,
+    /// Made when the first relation is read: most operations read none.
+    loaders: OnceLock<DataLoader<Loaders>>,
 }
 
 impl RequestContext {
     #[must_use]
     pub fn new(services: Services, actor: Actor, address: IpAddr) -> Self {
-        let loaders = loaders::new(services.clone(), actor.clone());
         Self {
             services,
             actor,
             address,
-            loaders,
+            loaders: OnceLock::new(),
         }
     }
 
@@ -34,6 +35,7 @@ impl RequestContext {
     }
 
     pub(crate) fn loaders(&self) -> &DataLoader<Loaders> {
-        &self.loaders
+        self.loaders
+            .get_or_init(|| loaders::new(self.services.clone(), self.actor.clone()))
     }
 }

@@ -81,11 +81,11 @@ pub struct CharacterSummaryFields {
     pub updated_at: DateTime,
 }
 
-impl From<&CharacterSummary> for CharacterSummaryFields {
-    fn from(summary: &CharacterSummary) -> Self {
+impl From<CharacterSummary> for CharacterSummaryFields {
+    fn from(summary: CharacterSummary) -> Self {
         Self {
-            name: summary.name.clone(),
-            tags: summary.tags.clone(),
+            name: summary.name,
+            tags: summary.tags,
             visibility: summary.visibility.into(),
             is_nsfw: summary.is_nsfw,
             rating: summary.rating,
@@ -118,21 +118,21 @@ pub struct CharacterTextFields {
     pub spec_version: String,
 }
 
-impl From<&CharacterText> for CharacterTextFields {
-    fn from(text: &CharacterText) -> Self {
+impl From<CharacterText> for CharacterTextFields {
+    fn from(text: CharacterText) -> Self {
         Self {
-            nickname: text.nickname.clone(),
-            description: text.description.clone(),
-            personality: text.personality.clone(),
-            scenario: text.scenario.clone(),
-            first_message: text.first_message.clone(),
-            alternate_greetings: text.alternate_greetings.clone(),
-            group_only_greetings: text.group_only_greetings.clone(),
-            example_dialogue: text.example_dialogue.clone(),
-            system_prompt: text.system_prompt.clone(),
-            post_history_instructions: text.post_history_instructions.clone(),
-            character_version: text.character_version.clone(),
-            spec_version: text.spec_version.clone(),
+            nickname: text.nickname,
+            description: text.description,
+            personality: text.personality,
+            scenario: text.scenario,
+            first_message: text.first_message,
+            alternate_greetings: text.alternate_greetings,
+            group_only_greetings: text.group_only_greetings,
+            example_dialogue: text.example_dialogue,
+            system_prompt: text.system_prompt,
+            post_history_instructions: text.post_history_instructions,
+            character_version: text.character_version,
+            spec_version: text.spec_version,
         }
     }
 }

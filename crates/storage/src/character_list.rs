@@ -113,7 +113,8 @@ impl CharacterStore {
             Direction::Forward => "DESC",
             Direction::Backward => "ASC",
         };
-        let limit = sql.bind(i64::from(query.page.limit) + 1);
+        // Spelt out: SQLite plans a statement anew whenever a bound limit is bound.
+        let limit = query.page.limit + 1;
         let order: String = key.split(", ").map(|column| format!("{column} {way}, ")).collect();
         let _ = write!(sql.text, " ORDER BY {order}c.id {way} LIMIT {limit}");
         Ok(Some(sql))

@@ -58,7 +58,7 @@ pub async fn run(options: Options) -> Result<()> {
     let provider = provider::serve(pace).await?;
     let config = folder.path().join("tavern.toml");
     fs::write(&config, configuration(provider))?;
-    let many = (options.conns + options.streams + 1).to_string();
+    let many = wanted.to_string();
     let limits = [
         "CONNECTIONS",
         "CONNECTIONS_PER_ADDRESS",
