@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tavern_domain::character::{Character, CharacterSummary, CharacterText, Visibility, tag_key};
 use tavern_domain::{CharacterId, Result, Timestamp, UserId};
 
-use crate::db::{Db, DbResult, lists};
+use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{character, character_tag};
 use crate::search::{self, SearchIndex};
 
@@ -45,10 +45,8 @@ impl CharacterStore {
     }
 
     pub async fn get(&self, id: CharacterId) -> Result<Option<Character>> {
-        Ok(character::Entity::find_by_id(id.uuid())
-            .one(&self.db.read)
-            .await
-            .db()?
+        Ok(only(character::Entity::find_by_id(id.uuid()), &self.db.read)
+            .await?
             .map(to_character))
     }
 

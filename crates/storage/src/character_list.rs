@@ -114,7 +114,7 @@ impl CharacterStore {
             Direction::Backward => "ASC",
         };
         // Spelt out: SQLite plans a statement anew whenever a bound limit is bound.
-        let limit = query.page.limit + 1;
+        let limit = u64::from(query.page.limit) + 1;
         let order: String = key.split(", ").map(|column| format!("{column} {way}, ")).collect();
         let _ = write!(sql.text, " ORDER BY {order}c.id {way} LIMIT {limit}");
         Ok(Some(sql))

@@ -20,7 +20,7 @@ pub use turn::{Idempotency, TurnOutcome, TurnStart};
 
 use crate::character::count_chat;
 use crate::cursor::{Reader, Writer};
-use crate::db::{Db, DbResult, lists};
+use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{chat_session, generation, message as message_row, session_character};
 
 /// The tag of a cursor in a list of sessions.
@@ -251,11 +251,11 @@ fn owned(owner: UserId, archived: bool) -> Condition {
 /// Reads a session under its lock. All that changes a session's messages or generations takes it
 /// first, in this order, so that no two of them wait for each other.
 pub(crate) async fn lock(tx: &impl ConnectionTrait, id: SessionId) -> Result<Option<chat_session::Model>> {
-    chat_session::Entity::find_by_id(id.uuid())
-        .lock(LockType::NoKeyUpdate)
-        .one(tx)
-        .await
-        .db()
+    only(
+        chat_session::Entity::find_by_id(id.uuid()).lock(LockType::NoKeyUpdate),
+        tx,
+    )
+    .await
 }
 
 /// Adds the characters, in the order of the rows.

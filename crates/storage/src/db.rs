@@ -8,8 +8,8 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryResult, RuntimeErr,
+    Select, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use tavern_domain::{Code, Error, Result};
 
@@ -58,8 +58,8 @@ impl Db {
         create_private(options.get_filename())?;
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
-            // NORMAL would save the sync of each commit, and lose the newest ones when the power
-            // fails. What was acknowledged must stay.
+            // NORMAL would save the sync of each commit (0.4 ms against 0.04 ms on a virtual disk)
+            // and lose the newest ones when the power fails. What was acknowledged must stay.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE)
@@ -231,6 +231,12 @@ fn failure(error: &DbErr) -> Failure {
         },
         _ => Failure::Ours,
     }
+}
+
+/// The row that a unique key selects. `Select::one` would bind a LIMIT, and SQLite plans a statement
+/// anew whenever a bound limit is bound.
+pub(crate) async fn only<E: EntityTrait>(select: Select<E>, db: &impl ConnectionTrait) -> Result<Option<E::Model>> {
+    Ok(select.all(db).await.db()?.pop())
 }
 
 /// The longest list of ids in one statement.

@@ -12,7 +12,7 @@ use tavern_domain::generation::GenerationText;
 use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp};
 use uuid::Uuid;
 
-use crate::db::{Db, DbResult, lists};
+use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{card_document, generation_text, message_document};
 
 /// The text of a generation.
@@ -190,10 +190,8 @@ impl DocumentStore for SqlDocuments {
     }
 
     async fn card(&self, id: CharacterId) -> Result<Option<String>> {
-        Ok(card_document::Entity::find_by_id(id.uuid())
-            .one(&self.db.read)
-            .await
-            .db()?
+        Ok(only(card_document::Entity::find_by_id(id.uuid()), &self.db.read)
+            .await?
             .map(|row| row.body))
     }
 

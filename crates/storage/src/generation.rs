@@ -10,7 +10,7 @@ use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, Session
 use uuid::Uuid;
 
 use crate::chat;
-use crate::db::{Db, DbResult, lists};
+use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{chat_session, generation};
 
 /// Statuses with smaller codes are those of a generation that has not ended; the partial indexes of
@@ -25,10 +25,8 @@ pub struct GenerationStore {
 
 impl GenerationStore {
     pub async fn get(&self, id: GenerationId) -> Result<Option<Generation>> {
-        generation::Entity::find_by_id(id.uuid())
-            .one(&self.db.read)
-            .await
-            .db()?
+        only(generation::Entity::find_by_id(id.uuid()), &self.db.read)
+            .await?
             .map(to_generation)
             .transpose()
     }

@@ -10,7 +10,7 @@ use tavern_domain::{RefreshFamilyId, Result, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::account::AccountStore;
-use crate::db::DbResult;
+use crate::db::{DbResult, only};
 use crate::entity::{login, refresh_token};
 
 /// What became of a refresh token that was to be exchanged.
@@ -67,27 +67,14 @@ impl AccountStore {
         grace: Duration,
     ) -> Result<Rotation> {
         let tx = self.db.begin().await?;
-        let Some(token) = refresh_token::Entity::find_by_id(token_hash.to_vec())
-            .one(&tx)
-            .await
-            .db()?
-        else {
+        let Some(token) = only(refresh_token::Entity::find_by_id(token_hash.to_vec()), &tx).await? else {
             return Ok(Rotation::Unknown);
         };
         // The family's lock orders the exchanges of its tokens, so the token is read again below it.
-        let Some(family) = login::Entity::find_by_id(token.login_id)
-            .lock(LockType::Update)
-            .one(&tx)
-            .await
-            .db()?
-        else {
+        let Some(family) = only(login::Entity::find_by_id(token.login_id).lock(LockType::Update), &tx).await? else {
             return Ok(Rotation::Unknown);
         };
-        let Some(token) = refresh_token::Entity::find_by_id(token_hash.to_vec())
-            .one(&tx)
-            .await
-            .db()?
-        else {
+        let Some(token) = only(refresh_token::Entity::find_by_id(token_hash.to_vec()), &tx).await? else {
             return Ok(Rotation::Unknown);
         };
         let (user, id) = (UserId::from_uuid(family.user_id), RefreshFamilyId::from_uuid(family.id));
@@ -131,11 +118,7 @@ impl AccountStore {
 
     /// Revokes the login of a token, used or not. `None` if there is none, or it was revoked before.
     pub async fn revoke_by_token(&self, token_hash: [u8; 32], now: Timestamp) -> Result<Option<RefreshFamilyId>> {
-        let Some(token) = refresh_token::Entity::find_by_id(token_hash.to_vec())
-            .one(&self.db.write)
-            .await
-            .db()?
-        else {
+        let Some(token) = only(refresh_token::Entity::find_by_id(token_hash.to_vec()), &self.db.write).await? else {
             return Ok(None);
         };
         let revoked = revoke(&self.db.write, token.login_id, now).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::chat::{ChatStore, lock};
 use crate::cursor::{Reader, Writer};
-use crate::db::{DbResult, lists};
+use crate::db::{DbResult, lists, only};
 use crate::entity::{chat_session, message};
 
 /// The tag of a cursor in a list of messages.
@@ -21,10 +21,8 @@ const COLUMNS: &str =
 
 impl ChatStore {
     pub async fn message(&self, id: MessageId) -> Result<Option<MessageRow>> {
-        Ok(message::Entity::find_by_id(id.uuid())
-            .one(&self.db.read)
-            .await
-            .db()?
+        Ok(only(message::Entity::find_by_id(id.uuid()), &self.db.read)
+            .await?
             .map(to_row))
     }
 

@@ -9,7 +9,7 @@ use tavern_domain::{Error, GenerationId, MessageId, Result, SessionId, Timestamp
 use uuid::Uuid;
 
 use crate::chat::{ChatStore, lock, message};
-use crate::db::DbResult;
+use crate::db::{DbResult, only};
 use crate::entity::{chat_session, generation, idempotency_key, message as message_row, user};
 use crate::generation::{RUNNING_BELOW, to_active};
 
@@ -101,12 +101,9 @@ impl ChatStore {
 
     /// What a key was used for, while it is remembered.
     pub async fn replayed(&self, user: UserId, key: &str, now: Timestamp) -> Result<Option<TurnOutcome>> {
-        let found = idempotency_key::Entity::find_by_id((user.uuid(), key.to_owned()))
-            .filter(idempotency_key::Column::ExpiresAt.gt(now.0))
-            .one(&self.db.read)
-            .await
-            .db()?;
-        found.map(to_replayed).transpose()
+        let live = idempotency_key::Entity::find_by_id((user.uuid(), key.to_owned()))
+            .filter(idempotency_key::Column::ExpiresAt.gt(now.0));
+        only(live, &self.db.read).await?.map(to_replayed).transpose()
     }
 
     /// Forgets keys that have expired. How many.
@@ -146,12 +143,8 @@ async fn claim(tx: &impl ConnectionTrait, idempotency: &Idempotency, turn: &Turn
 }
 
 async fn used(tx: &impl ConnectionTrait, user: UserId, key: &str) -> Result<Option<TurnOutcome>> {
-    idempotency_key::Entity::find_by_id((user.uuid(), key.to_owned()))
-        .one(tx)
-        .await
-        .db()?
-        .map(to_replayed)
-        .transpose()
+    let of_key = idempotency_key::Entity::find_by_id((user.uuid(), key.to_owned()));
+    only(of_key, tx).await?.map(to_replayed).transpose()
 }
 
 fn to_replayed(row: idempotency_key::Model) -> Result<TurnOutcome> {
@@ -170,28 +163,25 @@ fn to_replayed(row: idempotency_key::Model) -> Result<TurnOutcome> {
 async fn refusal(tx: &impl ConnectionTrait, turn: &TurnStart) -> Result<Option<TurnOutcome>> {
     if let Some(generation) = &turn.generation {
         // Orders the turns of a user, so that their number is right. Before the session, as everywhere.
-        user::Entity::find_by_id(generation.user.uuid())
-            .lock(LockType::NoKeyUpdate)
-            .one(tx)
-            .await
-            .db()?;
+        let payer = user::Entity::find_by_id(generation.user.uuid()).lock(LockType::NoKeyUpdate);
+        only(payer, tx).await?;
     }
     let Some(session) = lock(tx, turn.session).await? else {
         return Ok(Some(TurnOutcome::SessionGone));
     };
     if let Some(generation) = &turn.generation {
         let running = generation::Entity::find().filter(generation::Column::Status.lt(RUNNING_BELOW));
-        let busy: Option<Uuid> = running
+        let busy: Vec<Uuid> = running
             .clone()
             .filter(generation::Column::SessionId.eq(turn.session.uuid()))
             .select_only()
             .column(generation::Column::Id)
             .into_tuple()
-            .one(tx)
+            .all(tx)
             .await
             .db()?;
-        if let Some(busy) = busy {
-            return Ok(Some(TurnOutcome::Busy(GenerationId::from_uuid(busy))));
+        if let Some(busy) = busy.first() {
+            return Ok(Some(TurnOutcome::Busy(GenerationId::from_uuid(*busy))));
         }
         let active = running
             .filter(generation::Column::UserId.eq(generation.user.uuid()))
