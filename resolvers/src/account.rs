@@ -46,7 +46,7 @@ impl User {
             username: creator.username,
             display_name: creator.display_name,
             avatar_url: None,
-            bio: creator.bio,
+            bio: Some(creator.bio).filter(|bio| !bio.is_empty()),
             created_at: creator.created_at.into(),
         };
         Self {

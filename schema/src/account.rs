@@ -11,7 +11,8 @@ pub struct UserFields {
     pub username: String,
     pub display_name: String,
     pub avatar_url: Option<String>,
-    pub bio: String,
+    /// Null while nothing is written.
+    pub bio: Option<String>,
     pub created_at: DateTime,
 }
 
@@ -22,7 +23,7 @@ impl UserFields {
             username: user.username.clone(),
             display_name: user.display_name.clone(),
             avatar_url: None,
-            bio: user.bio.clone(),
+            bio: Some(user.bio.clone()).filter(|bio| !bio.is_empty()),
             created_at: user.created_at.into(),
         }
     }

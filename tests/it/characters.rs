@@ -141,6 +141,27 @@ async fn the_limits_of_a_characters_fields_hold_on_both_sides() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_kept_is_refused_by_its_field() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("author").await;
+    let input = json!({ "name": "N\u{0}", "scenario": "s\u{0}", "tags": ["t\u{0}"] });
+    let answer = client
+        .data(
+            "mutation($i: CreateCharacterInput!) { createCharacter(input: $i) { character { id } userErrors { message field code } } }",
+            json!({ "i": input }),
+        )
+        .await;
+    assert_eq!(
+        user_errors(&answer["createCharacter"]),
+        [
+            "BAD_USER_INPUT name",
+            "BAD_USER_INPUT scenario",
+            "BAD_USER_INPUT tags.0"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn an_account_has_a_limited_number_of_characters() {
     let tavern = Tavern::with(|config| config.limits.characters_per_user = 2).await;
     let client = tavern.user("author").await;

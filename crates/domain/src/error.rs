@@ -229,6 +229,12 @@ impl Problems {
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0.extend(Error::bad_input(field, message).0.fields);
     }
+    /// Refuses U+0000, which PostgreSQL's texts cannot hold.
+    pub fn refuse_nul(&mut self, field: &str, text: &str) {
+        if text.contains('\0') {
+            self.add(field, "The character U+0000 cannot be kept.");
+        }
+    }
     /// Takes what `error` says of its fields; hands back an error that is not about fields.
     ///
     /// # Errors

@@ -272,6 +272,9 @@ impl Accounts {
         if let Some(name) = &display_name {
             check_display_name(&mut problems, name, limits);
         }
+        if let Some(bio) = &patch.bio {
+            problems.refuse_nul("bio", bio);
+        }
         if let Some(bio) = &patch.bio
             && bio.len() > limits.bio_bytes
         {

@@ -254,8 +254,11 @@ impl Characters {
         character.summary.name = card.name;
         character.summary.tags = card.tags;
         character.text = card.text;
-        self.check_imported(field, &character)?;
         let mut warnings = card.warnings;
+        if drop_nuls(&mut character) {
+            warnings.push("The card has U+0000 in its texts; the character is without them.".into());
+        }
+        self.check_imported(field, &character)?;
         if card.picture.is_some() {
             match self.avatars.check(bytes.clone()).await {
                 Ok(()) => character.summary.avatar = Some(self.avatars.keep(character.summary.id, bytes).await?),
@@ -467,6 +470,7 @@ fn check_filter(filter: &CharacterFilter, limits: &Limits) -> Result<()> {
 
 fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits) {
     if let Some(name) = &patch.name {
+        problems.refuse_nul("name", name);
         let count = name.trim().chars().count();
         if count == 0 || count > limits.character_name_chars {
             problems.add(
@@ -489,6 +493,7 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
         ("creatorNotes", &patch.creator_notes),
     ];
     let mut check_text = |field: &str, text: &str| {
+        problems.refuse_nul(field, text);
         if text.len() > limits.character_text_bytes {
             problems.add(
                 field,
@@ -531,6 +536,7 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
             problems.add("tags", format!("At most {} tags, not {}.", limits.tags, tags.len()));
         }
         for (index, tag) in tags.iter().enumerate().take(limits.tags) {
+            problems.refuse_nul(&format!("tags.{index}"), tag);
             let count = tag.trim().chars().count();
             if count == 0 || count > limits.tag_chars {
                 problems.add(
@@ -564,6 +570,43 @@ fn apply(character: &mut Character, patch: CharacterPatch) {
     set(&mut text.creator_notes, patch.creator_notes);
     set(&mut character.summary.tags, patch.tags.map(tidy_tags));
     set(&mut character.summary.is_nsfw, patch.is_nsfw);
+}
+
+/// Takes U+0000 out of all texts of a character; the card itself keeps them. Whether there was any.
+fn drop_nuls(character: &mut Character) -> bool {
+    let text = &mut character.text;
+    let texts = [
+        &mut character.summary.name,
+        &mut text.description,
+        &mut text.personality,
+        &mut text.scenario,
+        &mut text.first_message,
+        &mut text.example_dialogue,
+        &mut text.system_prompt,
+        &mut text.post_history_instructions,
+        &mut text.creator_notes,
+        &mut text.character_version,
+    ];
+    let lists = [
+        &mut text.alternate_greetings,
+        &mut text.group_only_greetings,
+        &mut character.summary.tags,
+    ];
+    let languages = text
+        .creator_notes_by_language
+        .iter_mut()
+        .flat_map(|(language, notes)| [language, notes]);
+    let mut found = false;
+    for text in texts
+        .into_iter()
+        .chain(lists.into_iter().flatten())
+        .chain(&mut text.nickname)
+        .chain(languages)
+    {
+        found |= text.contains('\0');
+        text.retain(|letter| letter != '\0');
+    }
+    found
 }
 
 /// Tags as written, each once.

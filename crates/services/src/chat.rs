@@ -331,6 +331,7 @@ impl Chats {
 
     fn check_title(&self, problems: &mut Problems, title: &str) {
         let (count, most) = (title.trim().chars().count(), self.0.shared.limits.title_chars);
+        problems.refuse_nul("title", title);
         if count == 0 || count > most {
             problems.add("title", format!("A title has 1 to {most} characters, not {count}."));
         }

@@ -289,6 +289,7 @@ impl Chats {
             );
         }
         if let Some(key) = key {
+            problems.refuse_nul("idempotencyKey", key);
             let count = key.chars().count();
             if count == 0 || count > limits.idempotency_key_chars {
                 problems.add(
