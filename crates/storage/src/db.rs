@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sea_orm::sqlx::{self, ConnectOptions};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryResult, RuntimeErr,
@@ -81,11 +83,8 @@ impl Db {
                 .test_before_acquire(false)
         };
         // The writer first: it creates the file's log, without which nobody can open it to read.
-        let write = pool(1).connect_with(options.clone()).await.map_err(unavailable)?;
-        let read = pool(readers.max(1))
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(unavailable)?;
+        let write = connect_sqlite(&pool(1), &options).await?;
+        let read = connect_sqlite(&pool(readers.max(1)), &options.read_only(true)).await?;
         Ok(Self {
             read: read.into(),
             write: write.into(),
@@ -169,6 +168,28 @@ fn create_private(file: &Path) -> Result<()> {
 }
 
 #[track_caller]
+/// Whoever opens a file while another process makes its log is locked out at once, whatever its
+/// busy timeout says, and has to try again.
+async fn connect_sqlite(pool: &SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool> {
+    const PAUSE: Duration = Duration::from_millis(25);
+    let started = Instant::now();
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            Err(error) if is_locked(&error) && started.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(unavailable(error)),
+        }
+    }
+}
+
+/// SQLITE_BUSY, in any of its shades.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
 fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(
         Code::Unavailable,
