@@ -167,7 +167,6 @@ fn create_private(file: &Path) -> Result<()> {
     Ok(())
 }
 
-#[track_caller]
 /// Whoever opens a file while another process makes its log is locked out at once, whatever its
 /// busy timeout says, and has to try again.
 async fn connect_sqlite(pool: &SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool> {
@@ -190,6 +189,7 @@ fn is_locked(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == 5)
 }
 
+#[track_caller]
 fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(
         Code::Unavailable,
