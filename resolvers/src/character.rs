@@ -82,6 +82,8 @@ impl Character {
     }
 }
 
+// The future of one field is as large as the largest of its type's, and there is one for every
+// field of every item: what is rarely asked for, or reads a store, is boxed.
 #[ComplexObject]
 impl Character {
     /// Null once the creator's account is gone.
@@ -89,7 +91,7 @@ impl Character {
         if let Some(creator) = &self.more.loaded_creator {
             return Some(creator.clone());
         }
-        nullable(ctx, load_user(ctx, self.more.creator?).await)
+        nullable(ctx, Box::pin(load_user(ctx, self.more.creator?)).await)
     }
 
     /// The creator's notes, in `language` (ISO 639-1) if the card has them in it.
@@ -116,10 +118,11 @@ impl Character {
 
     /// Everything the card carries that the platform has no field for.
     async fn card_extensions(&self, ctx: &Context<'_>) -> Result<Json<Value>> {
-        RequestContext::of(ctx)
+        let extensions = RequestContext::of(ctx)
             .services
             .characters
-            .card_extensions(self.more.id)
+            .card_extensions(self.more.id);
+        Box::pin(extensions)
             .await
             .map(Json)
             .map_err(|error| operation_error(&error))
@@ -149,18 +152,14 @@ pub(crate) async fn list_characters(
     page: PageArgs,
 ) -> Result<CharacterConnection> {
     let filter = domain::CharacterFilter::default();
-    list(
-        ctx,
-        CharacterListing {
-            listing,
-            filter,
-            order: domain::CharacterOrder::Created,
-            with_text: false,
-            with_creator: false,
-        },
-        page,
-    )
-    .await
+    let listing = CharacterListing {
+        listing,
+        filter,
+        order: domain::CharacterOrder::Created,
+        with_text: false,
+        with_creator: false,
+    };
+    Box::pin(list(ctx, listing, page)).await
 }
 
 /// Reads a page, and with it what the selection needs: text and creators in the same statement.

@@ -105,9 +105,8 @@ impl ChatSession {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let page = services
             .chats
-            .messages(actor, self.session, page_args(first, after, last, before))
-            .await
-            .map_err(|error| operation_error(&error))?;
+            .messages(actor, self.session, page_args(first, after, last, before));
+        let page = Box::pin(page).await.map_err(|error| operation_error(&error))?;
         Ok(connection(
             page.map(|(message, cursor)| (Message::of(message), cursor)),
             MessageTotal(self.message_total),

@@ -67,7 +67,7 @@ impl Message {
                 }
             })
         };
-        nullable(ctx, author.await)
+        nullable(ctx, Box::pin(author).await)
     }
 
     /// The newest generation that wrote into this message.
