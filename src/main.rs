@@ -12,7 +12,7 @@ use tavern::config::{Config, Flags, LogFormat};
 use tavern_domain::{Actor, Role};
 use tracing_subscriber::EnvFilter;
 
-/// An answer is many small allocations; see docs/ARCHITECTURE.md for what this gains.
+/// An answer is many small allocations, and so are the rows that SQLite hands over.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
