@@ -530,3 +530,42 @@ async fn replies_of_one_account_at_once_are_limited() {
         "nothing of the refused turn is left"
     );
 }
+
+#[tokio::test]
+async fn the_limits_of_a_turns_texts_hold_on_both_sides() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("talker").await;
+    let session = client.chat().await;
+    let stops = |count: usize| json!({ "stop": vec!["~"; count] });
+    let cases = [
+        (
+            "guidance",
+            json!("g".repeat(8 * 1024)),
+            json!("g".repeat(8 * 1024 + 1)),
+            "guidance",
+        ),
+        (
+            "idempotencyKey",
+            json!("k".repeat(128)),
+            json!("k".repeat(129)),
+            "idempotencyKey",
+        ),
+        ("options", stops(16), stops(17), "options.stop"),
+    ];
+    for (field, fits, exceeds, place) in cases {
+        let send = async |value: &Value| {
+            let mut input = json!({ "sessionId": session, "content": "Within bounds?", "generate": false });
+            input[field] = value.clone();
+            user_errors(&client.data(SEND, json!({ "i": input })).await["sendMessage"])
+        };
+        assert_eq!(send(&fits).await, [""; 0], "{field} at its limit");
+        assert_eq!(send(&exceeds).await, [format!("BAD_USER_INPUT {place}")]);
+    }
+    let rename = "mutation($s: ID!, $t: String!) { updateChatSession(input: { id: $s, title: $t }) { chatSession { id } userErrors { message field code } } }";
+    for (length, expected) in [(200, Vec::new()), (201, vec!["BAD_USER_INPUT title".to_owned()])] {
+        let answer = client
+            .data(rename, json!({ "s": session, "t": "t".repeat(length) }))
+            .await;
+        assert_eq!(user_errors(&answer["updateChatSession"]), expected);
+    }
+}
