@@ -157,3 +157,80 @@ pub struct Message {
     pub row: MessageRow,
     pub body: MessageBody,
 }
+
+/// Text put into every prompt at a place of its own, every so many messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuthorsNote {
+    pub content: String,
+    pub position: NotePosition,
+    /// Messages from the end; with [`NotePosition::InChat`] only.
+    pub depth: u32,
+    pub role: ChatRole,
+    /// Every how many of the user's messages it is added; 1 = always, 0 = never.
+    pub interval: u32,
+}
+
+impl Default for AuthorsNote {
+    fn default() -> Self {
+        Self {
+            content: String::new(),
+            position: NotePosition::InChat,
+            depth: 4,
+            role: ChatRole::System,
+            interval: 1,
+        }
+    }
+}
+
+/// Where an author's note goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotePosition {
+    BeforePrompt,
+    AfterPrompt,
+    #[default]
+    InChat,
+}
+
+/// How several characters share a chat.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupSettings {
+    pub strategy: GroupStrategy,
+    pub mode: GroupMode,
+    /// Members who do not answer unless asked to.
+    pub muted: Vec<CharacterId>,
+    /// Whether the last speaker may answer itself.
+    pub self_responses: bool,
+    /// Put around each member's field in the joined modes; `{{char}}` and `<FIELDNAME>` are replaced.
+    pub join_prefix: String,
+    pub join_suffix: String,
+}
+
+/// Who answers next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupStrategy {
+    #[default]
+    Natural,
+    List,
+    Manual,
+    Pooled,
+}
+
+/// Whose cards are in the prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupMode {
+    /// The speaker's only.
+    #[default]
+    Swap,
+    /// Everybody's but the muted members'.
+    Join,
+    /// Everybody's.
+    JoinMuted,
+}
+
+/// Variables of a chat or an account: name to text, in order of name.
+pub type Variables = std::collections::BTreeMap<String, String>;

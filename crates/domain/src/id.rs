@@ -93,6 +93,14 @@ id!(/// A message of a chat session.
     MessageId, "msg_");
 id!(/// One attempt to produce a reply.
     GenerationId, "gen_");
+id!(/// A world book.
+    WorldBookId, "wld_");
+id!(/// An entry of a world book.
+    WorldEntryId, "ent_");
+id!(/// A preset.
+    PresetId, "pre_");
+id!(/// A persona.
+    PersonaId, "per_");
 id!(/// A login: the family of refresh tokens that descend from one sign-in.
     RefreshFamilyId, "lgn_");
 

@@ -13,11 +13,17 @@ pub mod event;
 pub mod generation;
 pub mod id;
 pub mod limits;
+pub mod lore;
 pub mod model;
 pub mod page;
+pub mod persona;
+pub mod preset;
 
 pub use actor::{Actor, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Code, Error, FieldError, Problems, Result};
-pub use id::{CharacterId, GenerationId, MessageId, RefreshFamilyId, SessionId, UserId, ViewerId};
+pub use id::{
+    CharacterId, GenerationId, MessageId, PersonaId, PresetId, RefreshFamilyId, SessionId, UserId, ViewerId,
+    WorldBookId, WorldEntryId,
+};
 pub use limits::Limits;

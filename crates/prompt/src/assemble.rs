@@ -10,7 +10,7 @@ use tavern_domain::character::CharacterText;
 use tavern_domain::chat::ChatRole;
 use tavern_domain::generation::GenerationKind;
 
-use crate::macros::{Names, expand, expand_original};
+use crate::names::{Names, expand, expand_original};
 use crate::tokens::estimate_tokens;
 
 /// What a message costs besides its text.

@@ -5,10 +5,14 @@
 
 pub mod assemble;
 pub mod card;
+pub mod js_regex;
+pub mod lore;
 pub mod macros;
+pub mod names;
+pub mod scripts;
 pub mod tokens;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
 pub use card::{Card, CardError, Picture, PictureKind, read_card};
-pub use macros::Names;
+pub use names::Names;
 pub use tokens::estimate_tokens;

@@ -10,7 +10,7 @@ use tavern_domain::page::{Page, PageArgs};
 use tavern_domain::{Actor, CharacterId, Code, Error, MessageId, Permission, Problems, Result, SessionId, UserId};
 use tavern_models::Router;
 use tavern_prompt::estimate_tokens;
-use tavern_prompt::macros::{Names, expand};
+use tavern_prompt::names::{Names, expand};
 use tavern_storage::SessionChange;
 use tavern_storage::Subscription;
 use tokio::sync::Semaphore;
