@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
+use tavern_domain::model::PromptForm;
 
 /// The name of the built-in model and of the provider behind it.
 pub const DEMO: &str = "demo";
 
+/// What tokens can be counted with.
+const TOKENIZERS: [&str; 3] = ["cl100k_base", "o200k_base", "estimate"];
 const MAX_NAME: usize = 64;
 const MAX_DEPLOYMENTS: usize = 16;
 const MAX_CONTEXT: i32 = 10_000_000;
@@ -104,6 +107,12 @@ pub struct ModelConfig {
     /// Micro-credits per 1,000 tokens.
     #[serde(default)]
     pub completion_price: i64,
+    /// Whether it answers messages or completes a text.
+    #[serde(default)]
+    pub prompt: PromptForm,
+    /// `cl100k_base`, `o200k_base` or `estimate`; by the name of the first deployment's model if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// Tried in order.
     pub deployments: Vec<DeploymentConfig>,
 }
@@ -186,6 +195,8 @@ impl ModelConfig {
             max_output_tokens: 8_192,
             prompt_price: 0,
             completion_price: 0,
+            prompt: PromptForm::Chat,
+            tokenizer: None,
             deployments: vec![DeploymentConfig {
                 provider: DEMO.to_owned(),
                 model: DEMO.to_owned(),
@@ -312,6 +323,14 @@ impl ModelConfig {
         );
         place.check_range("prompt_price", self.prompt_price, 0, MAX_PRICE);
         place.check_range("completion_price", self.completion_price, 0, MAX_PRICE);
+        if let Some(tokenizer) = &self.tokenizer
+            && !TOKENIZERS.contains(&tokenizer.as_str())
+        {
+            place.wrong(
+                "tokenizer",
+                format!("is one of {}, not {tokenizer:?}", TOKENIZERS.join(", ")),
+            );
+        }
         if self.deployments.is_empty() || self.deployments.len() > MAX_DEPLOYMENTS {
             place.wrong(
                 "deployments",

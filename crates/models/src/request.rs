@@ -7,6 +7,9 @@ use tavern_domain::generation::{GenerationError, GenerationKind, GenerationOptio
 #[derive(Debug, Clone)]
 pub struct CompletionRequest {
     pub messages: Vec<PromptMessage>,
+    /// The prompt as one text, for models that complete a text instead of answering messages;
+    /// `messages` is then empty.
+    pub text: Option<String>,
     /// Sampling. Its `max_tokens`, `stop` and `seed` are not read: the fields below are what counts.
     pub options: GenerationOptions,
     /// The reply ends before the first of these; enforced here, whatever the provider does.

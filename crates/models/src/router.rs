@@ -169,6 +169,13 @@ impl Route {
                 .any(|deployment| deployment.breaker.is_available()),
             prompt_price: self.config.prompt_price,
             completion_price: self.config.completion_price,
+            prompt: self.config.prompt,
+            tokenizer: self.config.tokenizer.clone(),
+            served_as: self
+                .config
+                .deployments
+                .first()
+                .map_or_else(String::new, |deployment| deployment.model.clone()),
         }
     }
 }

@@ -64,6 +64,22 @@ async fn the_request_carries_key_model_and_limit() {
 }
 
 #[tokio::test]
+async fn a_prompt_that_is_one_text_goes_to_the_completions_endpoint() {
+    let told = data(&json!({ "choices": [{ "index": 0, "text": "upon a time", "finish_reason": "stop" }] }));
+    let fake = FakeProvider::start(vec![vec![head(), write(told), write("data: [DONE]\n\n")]]).await;
+    let request = CompletionRequest {
+        messages: Vec::new(),
+        text: Some("Once ".into()),
+        ..request()
+    };
+    let events = events_of(&router(&[&fake]), &["story"], request).await;
+    assert_eq!(text(&events), "upon a time");
+    let (head, body) = fake.requests().remove(0);
+    assert!(head.starts_with("post /v1/completions "), "{head}");
+    assert_eq!(body["prompt"], "Once ");
+}
+
+#[tokio::test]
 async fn too_many_requests_is_retried_after_the_time_the_provider_names() {
     let fake = FakeProvider::start(vec![document(429, "retry-after: 0\r\n", "{}"), reply("Hi")]).await;
     let events = events(&router(&[&fake])).await;

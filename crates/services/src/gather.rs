@@ -112,6 +112,7 @@ impl Chats {
             .collect();
         let request = CompletionRequest {
             messages,
+            text: None,
             options: options.clone(),
             stop: options.stop.clone(),
             max_tokens: Some(max_tokens),

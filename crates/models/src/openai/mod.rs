@@ -1,4 +1,4 @@
-//! The OpenAI chat-completions format, as OpenAI and the many compatible servers speak it.
+//! The OpenAI formats, chat completions and text completions, as OpenAI and the many compatible servers speak it.
 
 mod error;
 mod wire;
@@ -28,7 +28,8 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct OpenAi {
     client: reqwest::Client,
-    url: reqwest::Url,
+    chat_url: reqwest::Url,
+    text_url: reqwest::Url,
     name: String,
     key: Option<Secret>,
 }
@@ -38,8 +39,9 @@ impl OpenAi {
     /// What is wrong with the configuration, in words for the operator.
     pub fn new(config: &ProviderConfig) -> Result<Self, String> {
         let base = config.base_url.as_deref().ok_or("base_url: is missing")?;
-        let url = format!("{}/chat/completions", base.trim_end_matches('/'));
-        let url = reqwest::Url::parse(&url).map_err(|error| format!("base_url: {error}"))?;
+        let base = base.trim_end_matches('/');
+        let url = |path| reqwest::Url::parse(&format!("{base}/{path}")).map_err(|error| format!("base_url: {error}"));
+        let (chat_url, text_url) = (url("chat/completions")?, url("completions")?);
         let key = read_key(config)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
@@ -60,7 +62,7 @@ impl OpenAi {
             // The router is the only retry loop.
             .retry(reqwest::retry::never())
             .no_proxy();
-        if url.scheme() == "http" {
+        if chat_url.scheme() == "http" {
             // Machines without certificates can still reach a model next door.
             builder = builder.tls_certs_only([]);
         }
@@ -69,7 +71,8 @@ impl OpenAi {
             .map_err(|error| format!("cannot make a client: {error}"))?;
         Ok(Self {
             client,
-            url,
+            chat_url,
+            text_url,
             name: config.name.clone(),
             key,
         })
@@ -122,7 +125,12 @@ fn read_key(config: &ProviderConfig) -> Result<Option<Secret>, String> {
 impl Provider for OpenAi {
     async fn open(&self, model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
         let body = wire::request_body(model, request);
-        let sent = self.client.post(self.url.clone()).json(&body).send().await;
+        let url = if request.text.is_some() {
+            &self.text_url
+        } else {
+            &self.chat_url
+        };
+        let sent = self.client.post(url.clone()).json(&body).send().await;
         let response = sent.map_err(|error| error::of_transport(&self.name, &error))?;
         if !response.status().is_success() {
             return Err(self.refusal(response).await);

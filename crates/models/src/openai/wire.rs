@@ -11,9 +11,10 @@ use crate::request::{CompletionRequest, PromptMessage, ProviderUsage};
 /// More than this is refused by the format's author; the router enforces all of them anyway.
 const MAX_STOPS: usize = 4;
 /// Fields of the request that `options.extra` cannot change.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "model",
     "messages",
+    "prompt",
     "stream",
     "stream_options",
     "max_tokens",
@@ -51,7 +52,10 @@ pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
         body.insert("stop".into(), request.stop.iter().take(MAX_STOPS).cloned().collect());
     }
     body.insert("model".into(), model.into());
-    body.insert("messages".into(), request.messages.iter().map(message).collect());
+    match &request.text {
+        Some(text) => body.insert("prompt".into(), text.as_str().into()),
+        None => body.insert("messages".into(), request.messages.iter().map(message).collect()),
+    };
     body.insert("stream".into(), true.into());
     body.insert("stream_options".into(), json!({ "include_usage": true }));
     Value::Object(body)
@@ -264,6 +268,7 @@ mod tests {
                 message(ChatRole::User, Some("Ann_1")),
                 message(ChatRole::Assistant, Some("No Wire Name")),
             ],
+            text: None,
             options,
             stop: (0..6).map(|n| format!("s{n}")).collect(),
             max_tokens: Some(100),
@@ -309,6 +314,20 @@ mod tests {
         for absent in ["n", "demo", "max_completion_tokens"] {
             assert!(body.get(absent).is_none(), "{absent}");
         }
+    }
+
+    #[test]
+    fn a_text_is_sent_as_a_prompt_without_messages() {
+        let body = request_body(
+            "m",
+            &CompletionRequest {
+                messages: Vec::new(),
+                text: Some("Once".into()),
+                ..request(GenerationOptions::default())
+            },
+        );
+        assert_eq!(body["prompt"], "Once");
+        assert!(body.get("messages").is_none());
     }
 
     fn decode(json: Value) -> Vec<Chunk> {

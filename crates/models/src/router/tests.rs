@@ -46,6 +46,7 @@ async fn play(scripts: Vec<Script>) -> Vec<ModelEvent> {
     };
     let request = CompletionRequest {
         messages: Vec::new(),
+        text: None,
         options: GenerationOptions::default(),
         stop: Vec::new(),
         max_tokens: None,

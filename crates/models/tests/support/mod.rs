@@ -217,6 +217,7 @@ pub fn router_with(providers: &[&FakeProvider], timeouts: Value, reply_bytes: us
 
 pub fn request() -> CompletionRequest {
     CompletionRequest {
+        text: None,
         messages: vec![PromptMessage {
             role: ChatRole::User,
             name: None,

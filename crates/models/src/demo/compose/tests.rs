@@ -7,6 +7,7 @@ use crate::request::{Cast, CharacterBrief, PromptMessage};
 
 fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> CompletionRequest {
     CompletionRequest {
+        text: None,
         messages: messages
             .iter()
             .map(|(role, content)| PromptMessage {
