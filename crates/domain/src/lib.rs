@@ -18,6 +18,7 @@ pub mod model;
 pub mod page;
 pub mod persona;
 pub mod preset;
+pub mod prompt;
 
 pub use actor::{Actor, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

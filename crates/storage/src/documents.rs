@@ -1,7 +1,12 @@
 //! Documents: bodies of messages, original cards, texts of generations. Found by id, written before
 //! the relational rows that make them real, and swept by whoever finds that none did.
 
+use std::io::Write as _;
+
 use async_trait::async_trait;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect};
@@ -9,11 +14,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tavern_domain::chat::MessageBody;
 use tavern_domain::generation::GenerationText;
+use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp};
 use uuid::Uuid;
 
 use crate::db::{Db, DbResult, lists, only};
-use crate::entity::{card_document, generation_text, message_document};
+use crate::entity::{card_document, generation_prompt, generation_text, message_document};
 
 /// The text of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,7 +59,13 @@ pub trait DocumentStore: Send + Sync {
     async fn text(&self, id: GenerationId) -> Result<Option<GenerationRecord>>;
     /// Those that exist, in no particular order.
     async fn texts(&self, ids: &[GenerationId]) -> Result<Vec<(GenerationId, GenerationRecord)>>;
+    /// With their prompts.
     async fn delete_texts(&self, ids: &[GenerationId]) -> Result<()>;
+    /// The prompt of a generation as it was sent. Replaces an earlier one.
+    async fn put_prompt(&self, id: GenerationId, prompt: &PromptPreview) -> Result<()>;
+    async fn prompt(&self, id: GenerationId) -> Result<Option<PromptPreview>>;
+    /// Forgets prompts of generations made before `time`, at most `limit`; gives how many.
+    async fn delete_prompts_before(&self, time: Timestamp, limit: u32) -> Result<u64>;
 }
 
 /// Documents in tables of the relational database.
@@ -88,6 +100,12 @@ fn decode<T: DeserializeOwned>(row: &QueryResult) -> Result<(Uuid, T)> {
 
 fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
+}
+
+fn deflate(text: &str) -> Result<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).map_err(Error::internal)?;
+    encoder.finish().map_err(Error::internal)
 }
 
 /// The smallest UUIDv7 of a millisecond.
@@ -263,11 +281,59 @@ impl DocumentStore for SqlDocuments {
     async fn delete_texts(&self, ids: &[GenerationId]) -> Result<()> {
         for list in lists(ids.iter().map(|id| id.uuid())) {
             generation_text::Entity::delete_many()
-                .filter(generation_text::Column::Id.is_in(list))
+                .filter(generation_text::Column::Id.is_in(list.clone()))
+                .exec(&self.db.write)
+                .await
+                .db()?;
+            generation_prompt::Entity::delete_many()
+                .filter(generation_prompt::Column::Id.is_in(list))
                 .exec(&self.db.write)
                 .await
                 .db()?;
         }
         Ok(())
+    }
+
+    async fn put_prompt(&self, id: GenerationId, prompt: &PromptPreview) -> Result<()> {
+        use generation_prompt::{ActiveModel, Column, Entity};
+        let row = ActiveModel {
+            id: Set(id.uuid()),
+            body: Set(deflate(&to_json(prompt)?)?),
+        };
+        Entity::insert(row)
+            .on_conflict(OnConflict::column(Column::Id).update_column(Column::Body).to_owned())
+            .exec_without_returning(&self.db.write)
+            .await
+            .db()?;
+        Ok(())
+    }
+
+    async fn prompt(&self, id: GenerationId) -> Result<Option<PromptPreview>> {
+        let row = only(generation_prompt::Entity::find_by_id(id.uuid()), &self.db.read).await?;
+        row.map(|row| serde_json::from_reader(DeflateDecoder::new(row.body.as_slice())).map_err(Error::internal))
+            .transpose()
+    }
+
+    async fn delete_prompts_before(&self, time: Timestamp, limit: u32) -> Result<u64> {
+        use generation_prompt::{Column, Entity};
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Id.lt(first_of(time)))
+            .order_by_asc(Column::Id)
+            .limit(u64::from(limit))
+            .into_tuple()
+            .all(&self.db.read)
+            .await
+            .db()?;
+        let mut deleted = 0;
+        for list in lists(ids) {
+            let result = Entity::delete_many()
+                .filter(Column::Id.is_in(list))
+                .exec(&self.db.write)
+                .await;
+            deleted += result.db()?.rows_affected;
+        }
+        Ok(deleted)
     }
 }

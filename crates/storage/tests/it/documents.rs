@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tavern_domain::generation::GenerationText;
+use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{CharacterId, GenerationId, MessageId, SessionId, Timestamp};
 use tavern_storage::{GenerationRecord, Store};
 use uuid::Uuid;
@@ -81,5 +82,19 @@ on_both! {
         assert_eq!(store.documents.texts(&[id, other, GenerationId::new()]).await.expect("read").len(), 2);
         store.documents.delete_texts(&[id]).await.expect("deleted");
         assert_eq!(store.documents.text(id).await.expect("read"), None);
+    }
+
+    async fn a_prompt_is_kept_with_its_generation_until_it_is_old(store: Store) {
+        let (old, new) = (GenerationId::from_uuid(id_at(1_000, 1).uuid()), GenerationId::from_uuid(id_at(2_000, 1).uuid()));
+        let prompt = PromptPreview { model: "story".into(), warnings: vec!["☃".repeat(5_000)], seed: u64::MAX, ..PromptPreview::default() };
+        for id in [old, new] {
+            store.documents.put_prompt(id, &PromptPreview::default()).await.expect("stored");
+            store.documents.put_prompt(id, &prompt).await.expect("replaced");
+            assert_eq!(store.documents.prompt(id).await.expect("read"), Some(prompt.clone()));
+        }
+        assert_eq!(store.documents.delete_prompts_before(Timestamp(2_000), 10).await.expect("deleted"), 1);
+        assert_eq!(store.documents.prompt(old).await.expect("read"), None);
+        store.documents.delete_texts(&[new]).await.expect("deleted");
+        assert_eq!(store.documents.prompt(new).await.expect("read"), None);
     }
 }
