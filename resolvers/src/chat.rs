@@ -3,11 +3,14 @@
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject, Union};
 use tavern_domain::chat as domain;
-use tavern_domain::{CharacterId, Error, SessionId, UserId};
-use tavern_schema::chat::{ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, UpdateChatSessionInput};
+use tavern_domain::{CharacterId, Error, MessageId, SessionId, UserId};
+use tavern_schema::chat::{
+    ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, ForkChatSessionInput, UpdateChatSessionInput,
+};
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
 use tavern_schema::error::{
-    CreateChatSessionError, DeleteChatSessionError, UpdateChatSessionError, nullable, operation_error, user_errors,
+    CreateChatSessionError, DeleteChatSessionError, ForkChatSessionError, UpdateChatSessionError, nullable,
+    operation_error, user_errors,
 };
 use tavern_schema::id::{parse_id, parse_ids};
 use tavern_services::chat::{NewSession, SessionPatch};
@@ -16,7 +19,7 @@ use crate::account::{User, load_user};
 use crate::character::Character;
 use crate::context::RequestContext;
 use crate::generation::Generation;
-use crate::message::Message;
+use crate::message::{Message, load_message};
 
 /// A conversation with one or more characters.
 #[derive(SimpleObject, Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct ChatSession {
     cast: Vec<CharacterId>,
     #[graphql(skip)]
     message_total: i32,
+    #[graphql(skip)]
+    fork: Option<MessageId>,
 }
 
 impl ChatSession {
@@ -44,6 +49,7 @@ impl ChatSession {
             session: session.id,
             owner: session.owner,
             message_total: session.message_count,
+            fork: session.forked_from,
             cast: session.characters,
         }
     }
@@ -111,6 +117,11 @@ impl ChatSession {
             page.map(|(message, cursor)| (Message::of(message), cursor)),
             MessageTotal(self.message_total),
         ))
+    }
+
+    /// The message of another chat that this one goes on from; null once that is gone.
+    async fn forked_from(&self, ctx: &Context<'_>) -> Option<Message> {
+        nullable(ctx, load_message(ctx, self.fork?).await)
     }
 
     /// The replies being written at this moment.
@@ -181,6 +192,12 @@ pub struct UpdateChatSessionPayload {
 }
 
 #[derive(SimpleObject, Default)]
+pub struct ForkChatSessionPayload {
+    chat_session: Option<ChatSession>,
+    user_errors: Vec<ForkChatSessionError>,
+}
+
+#[derive(SimpleObject, Default)]
 pub struct DeleteChatSessionPayload {
     /// What is gone.
     deleted_id: Option<ID>,
@@ -244,6 +261,29 @@ impl ChatMutation {
                 user_errors: Vec::new(),
             }),
             Err(error) => Ok(UpdateChatSessionPayload {
+                chat_session: None,
+                user_errors: user_errors(error)?,
+            }),
+        }
+    }
+
+    /// Starts a chat that begins as another one did, up to a message; the messages are copied.
+    async fn fork_chat_session(
+        &self,
+        ctx: &Context<'_>,
+        input: ForkChatSessionInput,
+    ) -> Result<ForkChatSessionPayload> {
+        let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+        let forked = async {
+            let message = parse_id("messageId", &input.message_id)?;
+            services.chats.fork(actor, message, input.title).await
+        };
+        match Box::pin(forked).await {
+            Ok(session) => Ok(ForkChatSessionPayload {
+                chat_session: Some(ChatSession::of(session)),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ForkChatSessionPayload {
                 chat_session: None,
                 user_errors: user_errors(error)?,
             }),

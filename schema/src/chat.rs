@@ -55,6 +55,14 @@ pub struct UpdateChatSessionInput {
 }
 
 #[derive(InputObject)]
+pub struct ForkChatSessionInput {
+    /// The last message of the new chat's beginning.
+    pub message_id: ID,
+    /// The first chat's if not given.
+    pub title: Option<String>,
+}
+
+#[derive(InputObject)]
 pub struct DeleteChatSessionInput {
     pub id: ID,
 }

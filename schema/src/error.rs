@@ -83,6 +83,7 @@ mutation_errors! {
     ImportCharacterError, ImportCharacterErrorCode { BadUserInput, QuotaExceeded };
     CreateChatSessionError, CreateChatSessionErrorCode { BadUserInput, QuotaExceeded };
     UpdateChatSessionError, UpdateChatSessionErrorCode { BadUserInput };
+    ForkChatSessionError, ForkChatSessionErrorCode { BadUserInput, QuotaExceeded };
     DeleteChatSessionError, DeleteChatSessionErrorCode { BadUserInput };
     SendMessageError, SendMessageErrorCode { BadUserInput, Conflict, QuotaExceeded };
     GenerateReplyError, GenerateReplyErrorCode { BadUserInput, Conflict, QuotaExceeded };

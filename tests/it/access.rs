@@ -144,6 +144,11 @@ const TABLE: &[Row] = &[
         [Unauthenticated, NotFound, Done, NotFound, Forbidden],
     ),
     row(
+        "Mutation.forkChatSession",
+        "mutation($msg: ID!) { it: forkChatSession(input: { messageId: $msg }) { chatSession { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
         "Mutation.deleteChatSession",
         "mutation($ses: ID!) { it: deleteChatSession(input: { id: $ses }) { deletedId userErrors { code } } }",
         [Unauthenticated, NotFound, Done, NotFound, Done],

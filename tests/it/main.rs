@@ -5,6 +5,7 @@ mod accounts;
 mod cards;
 mod characters;
 mod chat;
+mod forks;
 mod house;
 mod recovery;
 mod relations;

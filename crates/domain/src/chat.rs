@@ -54,6 +54,8 @@ pub struct ChatSession {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub last_message_at: Option<Timestamp>,
+    /// The message of another chat that this one goes on from; it may be gone.
+    pub forked_from: Option<MessageId>,
 }
 
 /// Who wrote a message.

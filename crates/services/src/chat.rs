@@ -7,7 +7,7 @@ use serde_json::Value;
 use tavern_domain::character::Character;
 use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, Swipe};
 use tavern_domain::page::{Page, PageArgs};
-use tavern_domain::{Actor, CharacterId, Code, Error, MessageId, Permission, Problems, Result, SessionId, UserId};
+use tavern_domain::{Actor, CharacterId, Error, MessageId, Permission, Problems, Result, SessionId, UserId};
 use tavern_models::Router;
 use tavern_prompt::estimate_tokens;
 use tavern_prompt::names::{Names, expand};
@@ -194,13 +194,7 @@ impl Chats {
             }
         }
         problems.finish()?;
-        if store.chats.count_by_owner(owner).await? >= limits.sessions_per_user {
-            return Err(Error::of_field(
-                Code::QuotaExceeded,
-                "",
-                format!("An account has at most {} chats.", limits.sessions_per_user),
-            ));
-        }
+        self.check_quota(owner).await?;
         let now = clock.now();
         let user_name = self.user_name(owner).await?;
         let session_id = SessionId::new();
@@ -273,6 +267,7 @@ impl Chats {
             created_at: now,
             updated_at: now,
             last_message_at: (!rows.is_empty()).then_some(now),
+            forked_from: None,
         };
         let documents: Vec<_> = rows
             .iter()
@@ -329,7 +324,7 @@ impl Chats {
         }
     }
 
-    fn check_title(&self, problems: &mut Problems, title: &str) {
+    pub(crate) fn check_title(&self, problems: &mut Problems, title: &str) {
         let (count, most) = (title.trim().chars().count(), self.0.shared.limits.title_chars);
         problems.refuse_nul("title", title);
         if count == 0 || count > most {

@@ -8,6 +8,7 @@ pub mod avatar;
 pub mod character;
 pub mod chat;
 pub mod files;
+mod fork;
 mod gather;
 pub mod generation;
 pub mod live;

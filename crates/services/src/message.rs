@@ -110,7 +110,7 @@ impl Chats {
     }
 
     /// A message of a session the caller may write in.
-    async fn own_message(&self, actor: &Actor, id: MessageId) -> Result<MessageRow> {
+    pub(crate) async fn own_message(&self, actor: &Actor, id: MessageId) -> Result<MessageRow> {
         let row = match self.0.shared.store.chats.message(id).await? {
             Some(row) if !matches!(actor, Actor::Anonymous) => row,
             _ => {

@@ -48,8 +48,8 @@ pub struct ChatStore {
 }
 
 impl ChatStore {
-    /// A session with its first messages; each of its characters has one chat more.
-    pub async fn create(&self, session: &ChatSession, greetings: &[MessageRow]) -> Result<()> {
+    /// A session with its first messages; each of its characters has one chat more, unless it is a fork.
+    pub async fn create(&self, session: &ChatSession, messages: &[MessageRow]) -> Result<()> {
         let id = session.id.uuid();
         let tx = self.db.begin().await?;
         let row = chat_session::ActiveModel {
@@ -59,15 +59,12 @@ impl ChatStore {
             model: Set(session.model.clone()),
             is_archived: Set(session.is_archived),
             message_count: Set(session.message_count),
-            next_sequence: Set(greetings
-                .iter()
-                .map(|greeting| greeting.sequence + 1)
-                .max()
-                .unwrap_or(1)),
+            next_sequence: Set(messages.iter().map(|message| message.sequence + 1).max().unwrap_or(1)),
             total_tokens: Set(session.total_tokens),
             created_at: Set(session.created_at.0),
             updated_at: Set(session.updated_at.0),
             last_message_at: Set(session.last_message_at.map(|at| at.0)),
+            forked_from: Set(session.forked_from.map(MessageId::uuid)),
         };
         row.insert(&tx).await.db()?;
         let participants = (0..)
@@ -81,8 +78,10 @@ impl ChatStore {
             .exec_without_returning(&tx)
             .await
             .db()?;
-        message::insert(&tx, greetings).await?;
-        count_chat(&tx, &session.characters).await?;
+        message::insert(&tx, messages).await?;
+        if session.forked_from.is_none() {
+            count_chat(&tx, &session.characters).await?;
+        }
         tx.commit().await.db()
     }
 
@@ -287,6 +286,7 @@ async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Mode
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),
         last_message_at: row.last_message_at.map(Timestamp),
+        forked_from: row.forked_from.map(MessageId::from_uuid),
     });
     Ok(sessions.collect())
 }

@@ -16,6 +16,9 @@ use crate::entity::{chat_session, message};
 /// The tag of a cursor in a list of messages.
 const MESSAGES: u8 = 33;
 
+/// Rows of one statement; the databases take some ten thousand values each.
+const INSERT_ROWS: usize = 500;
+
 const COLUMNS: &str =
     "id, session_id, sequence, role, author_user_id, author_character_id, generation_id, is_hidden, created_at";
 
@@ -174,10 +177,14 @@ pub(super) async fn insert(db: &impl ConnectionTrait, rows: &[MessageRow]) -> Re
             created_at: Set(row.created_at.0),
         }
     });
-    message::Entity::insert_many(rows)
-        .exec_without_returning(db)
-        .await
-        .db()?;
+    let rows: Vec<_> = rows.collect();
+    // A statement has room for so many values only.
+    for rows in rows.chunks(INSERT_ROWS) {
+        message::Entity::insert_many(rows.to_vec())
+            .exec_without_returning(db)
+            .await
+            .db()?;
+    }
     Ok(())
 }
 

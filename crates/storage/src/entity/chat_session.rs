@@ -18,6 +18,7 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub last_message_at: Option<i64>,
+    pub forked_from: Option<Uuid>,
     #[sea_orm(has_many)]
     pub characters: HasMany<super::session_character::Entity>,
 }

@@ -169,6 +169,7 @@ pub fn session(owner: UserId, characters: &[CharacterId]) -> ChatSession {
         created_at: NOW,
         updated_at: NOW,
         last_message_at: None,
+        forked_from: None,
     }
 }
 
