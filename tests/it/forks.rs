@@ -7,6 +7,11 @@ use crate::support::{Client, Tavern, text, user_errors};
 const FORK: &str = "mutation($m: ID!, $t: String) { forkChatSession(input: { messageId: $m, title: $t }) { chatSession { id title messageCount forkedFrom { id } messages(first: 100) { nodes { id content activeSwipe swipes { content } author { __typename } } } } userErrors { message field code } } }";
 const MESSAGES: &str = "query($s: ID!) { chatSession(id: $s) { messages(first: 100) { nodes { id content activeSwipe swipes { content } author { __typename } } } } }";
 
+/// As short as the demo model can be.
+fn brief() -> Value {
+    json!({ "extra": { "demo": { "words": 4, "delayMs": 0 } } })
+}
+
 async fn messages(client: &Client, session: &str) -> Vec<Value> {
     let answer = client.data(MESSAGES, json!({ "s": session })).await;
     let nodes = answer["chatSession"]["messages"]["nodes"].as_array();
@@ -30,7 +35,7 @@ async fn a_fork_begins_as_its_source_did_and_goes_its_own_way() {
     let client = tavern.user("forker").await;
     let session = client.chat().await;
     for word in ["one", "two"] {
-        let (_, generation) = client.send(&session, word, json!({})).await;
+        let (_, generation) = client.send(&session, word, brief()).await;
         client.ended(&generation).await;
     }
     let source = messages(&client, &session).await;
@@ -45,7 +50,7 @@ async fn a_fork_begins_as_its_source_did_and_goes_its_own_way() {
     assert_eq!(without_ids(copied), without_ids(&source[..3]));
 
     let id = text(&fork["id"], fork);
-    let (_, generation) = client.send(&id, "three", json!({})).await;
+    let (_, generation) = client.send(&id, "three", brief()).await;
     client.ended(&generation).await;
     assert_eq!(messages(&client, &id).await.len(), 5);
     assert_eq!(messages(&client, &session).await, source);
