@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::id::{CharacterId, GenerationId, MessageId, SessionId, UserId};
+use crate::id::{CharacterId, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId};
 
 /// Whose voice a message has for the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,6 +56,7 @@ pub struct ChatSession {
     pub last_message_at: Option<Timestamp>,
     /// The message of another chat that this one goes on from; it may be gone.
     pub forked_from: Option<MessageId>,
+    pub setup: SessionSetup,
 }
 
 /// Who wrote a message.
@@ -236,3 +237,155 @@ pub enum GroupMode {
 
 /// Variables of a chat or an account: name to text, in order of name.
 pub type Variables = std::collections::BTreeMap<String, String>;
+
+/// What a chat is set up with besides its characters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionSetup {
+    pub preset: Option<PresetId>,
+    pub persona: Option<PersonaId>,
+    /// Scanned besides those of the characters and the persona.
+    pub world_books: Vec<WorldBookId>,
+    pub authors_note: Option<AuthorsNote>,
+    pub group: GroupSettings,
+    /// Stands for that of the characters' cards.
+    pub scenario: Option<String>,
+}
+
+/// What a chat remembers from turn to turn. It changes with the turns that were accepted only.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionState {
+    /// What stable picks are drawn from; forks share it. The session's id if `None`.
+    pub seed: Option<u64>,
+    pub variables: Variables,
+    /// Sticky and cooldown effects of lore, as the prompt engine has them.
+    pub lore: Value,
+    /// The message that an outgrown history starts with.
+    pub anchor: Option<MessageId>,
+    /// What was remembered before the turn that wrote the newest reply, for those who replace it.
+    pub before: Option<Box<Before>>,
+}
+
+/// A state that a turn started from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// What the turn wrote into.
+    pub message: MessageId,
+    pub variables: Variables,
+    pub lore: Value,
+}
+
+/// What a turn does to the memory of its chat and its account, once it is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TurnEffects {
+    /// By name: the new value, or `None` for a variable that is gone.
+    pub variables: std::collections::BTreeMap<String, Option<String>>,
+    pub account_variables: std::collections::BTreeMap<String, Option<String>>,
+    pub lore: Value,
+    pub anchor: Option<MessageId>,
+    /// What the turn wrote into; `None` if it made no message.
+    pub message: Option<MessageId>,
+    /// The turn replaces the reply in `message`, and so starts from what was before that.
+    pub replaces: bool,
+}
+
+impl SessionState {
+    /// What a turn that writes into `message` starts from.
+    #[must_use]
+    pub fn base(&self, message: Option<MessageId>, replaces: bool) -> (&Variables, &Value) {
+        match &self.before {
+            Some(before) if replaces && Some(before.message) == message => (&before.variables, &before.lore),
+            _ => (&self.variables, &self.lore),
+        }
+    }
+
+    /// Remembers what a turn has done.
+    pub fn accept(&mut self, effects: &TurnEffects) {
+        let (variables, lore) = self.base(effects.message, effects.replaces);
+        let (mut variables, lore) = (variables.clone(), lore.clone());
+        self.before = effects.message.map(|message| {
+            Box::new(Before {
+                message,
+                variables: variables.clone(),
+                lore,
+            })
+        });
+        merge(&mut variables, &effects.variables);
+        self.variables = variables;
+        self.lore = effects.lore.clone();
+        self.anchor = effects.anchor;
+    }
+}
+
+/// Applies changes of variables.
+pub fn merge(variables: &mut Variables, changes: &std::collections::BTreeMap<String, Option<String>>) {
+    for (name, value) in changes {
+        match value {
+            Some(value) => variables.insert(name.clone(), value.clone()),
+            None => variables.remove(name),
+        };
+    }
+}
+
+/// What leads from one set of variables to another.
+#[must_use]
+pub fn changes(from: &Variables, to: &Variables) -> std::collections::BTreeMap<String, Option<String>> {
+    let set = to.iter().filter(|(name, value)| from.get(*name) != Some(value));
+    let gone = from.keys().filter(|name| !to.contains_key(*name));
+    set.map(|(name, value)| (name.clone(), Some(value.clone())))
+        .chain(gone.map(|name| (name.clone(), None)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Variables {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn turn(message: MessageId, replaces: bool, from: &Variables, to: &Variables) -> TurnEffects {
+        TurnEffects {
+            variables: changes(from, to),
+            message: Some(message),
+            replaces,
+            ..TurnEffects::default()
+        }
+    }
+
+    #[test]
+    fn changes_lead_from_one_set_to_the_other() {
+        let (from, to) = (
+            variables(&[("a", "1"), ("b", "2")]),
+            variables(&[("b", "3"), ("c", "4")]),
+        );
+        let mut merged = from.clone();
+        merge(&mut merged, &changes(&from, &to));
+        assert_eq!(merged, to);
+    }
+
+    #[test]
+    fn a_reply_that_is_replaced_leaves_nothing_behind() {
+        let message = MessageId::new();
+        let mut state = SessionState::default();
+        let (zero, one) = (variables(&[]), variables(&[("gold", "1")]));
+        state.accept(&turn(message, false, &zero, &one));
+        assert_eq!(state.variables, one);
+        for _ in 0..3 {
+            let from = state.base(Some(message), true).0.clone();
+            assert_eq!(from, zero, "a swipe starts where the reply started");
+            state.accept(&turn(message, true, &from, &one));
+            assert_eq!(state.variables, one);
+        }
+        let two = variables(&[("gold", "2")]);
+        state.accept(&turn(MessageId::new(), false, &one, &two));
+        assert_eq!(state.variables, two);
+        assert_eq!(state.base(Some(message), true).0, &two, "older replies are not undone");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tavern_domain::character::Character;
-use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, Swipe};
+use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe};
 use tavern_domain::page::{Page, PageArgs};
 use tavern_domain::{Actor, CharacterId, Error, MessageId, Permission, Problems, Result, SessionId, UserId};
 use tavern_models::Router;
@@ -268,6 +268,7 @@ impl Chats {
             updated_at: now,
             last_message_at: (!rows.is_empty()).then_some(now),
             forked_from: None,
+            setup: SessionSetup::default(),
         };
         let documents: Vec<_> = rows
             .iter()
@@ -275,7 +276,7 @@ impl Chats {
             .map(|(row, body)| (row.id, session_id, body))
             .collect();
         store.documents.put_messages(&documents).await?;
-        store.chats.create(&session, &rows).await?;
+        store.chats.create(&session, &SessionState::default(), &rows).await?;
         Ok(session)
     }
 
@@ -358,6 +359,7 @@ impl Chats {
             title: patch.title.map(|title| title.trim().to_owned()),
             model: patch.model,
             is_archived: patch.is_archived,
+            setup: None,
         };
         store
             .chats

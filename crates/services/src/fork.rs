@@ -3,7 +3,7 @@
 //! The messages are copied, swipes and all, so that either chat can be changed or deleted without
 //! the other.
 
-use tavern_domain::chat::{ChatSession, MessageRow};
+use tavern_domain::chat::{ChatSession, MessageRow, SessionState};
 use tavern_domain::{Actor, Code, Error, MessageId, Problems, Result, SessionId};
 
 use crate::Shared;
@@ -40,9 +40,15 @@ impl Chats {
             created_at: now,
             updated_at: now,
             last_message_at: rows.last().map(|row| row.created_at),
-            ..source
+            owner: source.owner,
+            characters: source.characters.clone(),
+            model: source.model.clone(),
+            setup: source.setup.clone(),
         };
-        store.chats.create(&fork, &rows).await?;
+        let mut state = store.chats.state(source.id).await?.unwrap_or_default();
+        state.seed = Some(seed_of(source.id, &state));
+        state.before = None;
+        store.chats.create(&fork, &state, &rows).await?;
         Ok(fork)
     }
 
@@ -93,4 +99,10 @@ impl Chats {
             format!("An account has at most {} chats.", limits.sessions_per_user),
         ))
     }
+}
+
+/// What stable picks of a chat are drawn from.
+pub(crate) fn seed_of(session: SessionId, state: &SessionState) -> u64 {
+    // The low half of an id is random; truncation is meant.
+    state.seed.unwrap_or(session.uuid().as_u128() as u64)
 }

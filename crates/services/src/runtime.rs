@@ -348,7 +348,7 @@ impl Chats {
         });
         Ok(store
             .generations
-            .finish(&generation, tokens)
+            .finish(&generation, tokens, None)
             .await?
             .then_some(generation))
     }

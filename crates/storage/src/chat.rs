@@ -6,22 +6,22 @@ mod turn;
 use std::collections::HashMap;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
-use tavern_domain::chat::{ChatSession, MessageRow};
+use tavern_domain::chat::{ChatSession, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge};
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
-use tavern_domain::{CharacterId, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
+use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 pub use turn::{Idempotency, TurnOutcome, TurnStart};
 
 use crate::character::count_chat;
 use crate::cursor::{Reader, Writer};
-use crate::db::{Db, DbResult, lists, only};
-use crate::entity::{chat_session, generation, message as message_row, session_character};
+use crate::db::{Db, DbResult, from_json, lists, only, to_json};
+use crate::entity::{chat_session, generation, message as message_row, session_character, user_variables};
 
 /// The tag of a cursor in a list of sessions.
 const SESSIONS: u8 = 32;
@@ -32,6 +32,7 @@ pub struct SessionChange {
     pub title: Option<String>,
     pub model: Option<String>,
     pub is_archived: Option<bool>,
+    pub setup: Option<SessionSetup>,
 }
 
 /// What a deleted session held, so that its documents can go too.
@@ -49,7 +50,7 @@ pub struct ChatStore {
 
 impl ChatStore {
     /// A session with its first messages; each of its characters has one chat more, unless it is a fork.
-    pub async fn create(&self, session: &ChatSession, messages: &[MessageRow]) -> Result<()> {
+    pub async fn create(&self, session: &ChatSession, state: &SessionState, messages: &[MessageRow]) -> Result<()> {
         let id = session.id.uuid();
         let tx = self.db.begin().await?;
         let row = chat_session::ActiveModel {
@@ -65,6 +66,8 @@ impl ChatStore {
             updated_at: Set(session.updated_at.0),
             last_message_at: Set(session.last_message_at.map(|at| at.0)),
             forked_from: Set(session.forked_from.map(MessageId::uuid)),
+            setup: Set(to_json(&session.setup)?),
+            state: Set(to_json(state)?),
         };
         row.insert(&tx).await.db()?;
         let participants = (0..)
@@ -181,6 +184,9 @@ impl ChatStore {
         if let Some(is_archived) = change.is_archived {
             update = update.col_expr(Column::IsArchived, Expr::value(is_archived));
         }
+        if let Some(setup) = change.setup {
+            update = update.col_expr(Column::Setup, Expr::value(to_json(&setup)?));
+        }
         let rows = update.exec_with_returning(&self.db.write).await.db()?;
         Ok(with_characters(&self.db.write, rows).await?.pop())
     }
@@ -229,6 +235,34 @@ impl ChatStore {
         Ok(rows.first().map(|row| row.next_sequence - count))
     }
 
+    /// What the session remembers; `None` if there is no such session.
+    pub async fn state(&self, id: SessionId) -> Result<Option<SessionState>> {
+        let state: Option<String> = chat_session::Entity::find_by_id(id.uuid())
+            .select_only()
+            .column(chat_session::Column::State)
+            .into_tuple()
+            .one(&self.db.read)
+            .await
+            .db()?;
+        state.as_deref().map(from_json).transpose()
+    }
+
+    /// Variables that macros keep for an account.
+    pub async fn account_variables(&self, user: UserId) -> Result<Variables> {
+        let row = only(user_variables::Entity::find_by_id(user.uuid()), &self.db.read).await?;
+        row.map_or_else(|| Ok(Variables::new()), |row| from_json(&row.body))
+    }
+
+    /// Remembers what a turn without a reply has done.
+    pub async fn remember(&self, id: SessionId, effects: &TurnEffects) -> Result<()> {
+        let tx = self.db.begin().await?;
+        if let Some(session) = lock(&tx, id).await? {
+            let owner = UserId::from_uuid(session.owner_id);
+            remember(&tx, session, owner, effects).await?;
+        }
+        tx.commit().await.db()
+    }
+
     /// Moves the session up in its owner's list.
     pub async fn touch(&self, id: SessionId, now: Timestamp) -> Result<()> {
         chat_session::Entity::update_many()
@@ -257,6 +291,53 @@ pub(crate) async fn lock(tx: &impl ConnectionTrait, id: SessionId) -> Result<Opt
     .await
 }
 
+/// Applies what a turn has done to the memory of its session, read under its lock, and of its account.
+pub(crate) async fn remember(
+    tx: &impl ConnectionTrait,
+    session: chat_session::Model,
+    user: UserId,
+    effects: &TurnEffects,
+) -> Result<()> {
+    let mut state: SessionState = from_json(&session.state)?;
+    state.accept(effects);
+    chat_session::Entity::update_many()
+        .filter(chat_session::Column::Id.eq(session.id))
+        .col_expr(chat_session::Column::State, Expr::value(to_json(&state)?))
+        .exec(tx)
+        .await
+        .db()?;
+    if effects.account_variables.is_empty() {
+        return Ok(());
+    }
+    // The insert takes the row's lock where there was none.
+    let empty = user_variables::ActiveModel {
+        user_id: Set(user.uuid()),
+        body: Set("{}".to_owned()),
+    };
+    user_variables::Entity::insert(empty)
+        .on_conflict(
+            OnConflict::column(user_variables::Column::UserId)
+                .do_nothing()
+                .to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await
+        .db()?;
+    let find = user_variables::Entity::find_by_id(user.uuid()).lock(LockType::NoKeyUpdate);
+    let row = only(find, tx)
+        .await?
+        .ok_or_else(|| Error::internal("a row vanished behind its lock"))?;
+    let mut variables = from_json(&row.body)?;
+    merge(&mut variables, &effects.account_variables);
+    user_variables::Entity::update_many()
+        .filter(user_variables::Column::UserId.eq(user.uuid()))
+        .col_expr(user_variables::Column::Body, Expr::value(to_json(&variables)?))
+        .exec(tx)
+        .await
+        .db()?;
+    Ok(())
+}
+
 /// Adds the characters, in the order of the rows.
 async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Model>) -> Result<Vec<ChatSession>> {
     let mut characters: HashMap<Uuid, Vec<CharacterId>> = HashMap::with_capacity(rows.len());
@@ -274,19 +355,23 @@ async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Mode
                 .push(CharacterId::from_uuid(row.character_id));
         }
     }
-    let sessions = rows.into_iter().map(|row| ChatSession {
-        characters: characters.remove(&row.id).unwrap_or_default(),
-        id: SessionId::from_uuid(row.id),
-        owner: UserId::from_uuid(row.owner_id),
-        title: row.title,
-        model: row.model,
-        is_archived: row.is_archived,
-        message_count: row.message_count,
-        total_tokens: row.total_tokens,
-        created_at: Timestamp(row.created_at),
-        updated_at: Timestamp(row.updated_at),
-        last_message_at: row.last_message_at.map(Timestamp),
-        forked_from: row.forked_from.map(MessageId::from_uuid),
-    });
-    Ok(sessions.collect())
+    let mut sessions = Vec::with_capacity(rows.len());
+    for row in rows {
+        sessions.push(ChatSession {
+            characters: characters.remove(&row.id).unwrap_or_default(),
+            id: SessionId::from_uuid(row.id),
+            owner: UserId::from_uuid(row.owner_id),
+            title: row.title,
+            model: row.model,
+            is_archived: row.is_archived,
+            message_count: row.message_count,
+            total_tokens: row.total_tokens,
+            created_at: Timestamp(row.created_at),
+            updated_at: Timestamp(row.updated_at),
+            last_message_at: row.last_message_at.map(Timestamp),
+            forked_from: row.forked_from.map(MessageId::from_uuid),
+            setup: from_json(&row.setup)?,
+        });
+    }
+    Ok(sessions)
 }

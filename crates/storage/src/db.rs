@@ -260,6 +260,14 @@ pub(crate) async fn only<E: EntityTrait>(select: Select<E>, db: &impl Connection
     Ok(select.all(db).await.db()?.pop())
 }
 
+pub(crate) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(Error::internal)
+}
+
 /// The longest list of ids in one statement.
 const LIST: usize = 128;
 

@@ -18,7 +18,7 @@ use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp};
 use uuid::Uuid;
 
-use crate::db::{Db, DbResult, lists, only};
+use crate::db::{Db, DbResult, from_json, lists, only, to_json};
 use crate::entity::{card_document, generation_prompt, generation_text, message_document};
 
 /// The text of a generation.
@@ -95,11 +95,7 @@ impl SqlDocuments {
 
 fn decode<T: DeserializeOwned>(row: &QueryResult) -> Result<(Uuid, T)> {
     let (id, body): (Uuid, String) = (row.try_get_by_index(0).db()?, row.try_get_by_index(1).db()?);
-    Ok((id, serde_json::from_str(&body).map_err(Error::internal)?))
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(Error::internal)
+    Ok((id, from_json(&body)?))
 }
 
 fn deflate(text: &str) -> Result<Vec<u8>> {

@@ -5,11 +5,12 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
+use tavern_domain::chat::TurnEffects;
 use tavern_domain::generation::{Generation, GenerationAttempt, GenerationKind, GenerationStatus};
 use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
-use crate::chat;
+use crate::chat::{self, remember};
 use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{chat_session, generation};
 
@@ -119,9 +120,9 @@ impl GenerationStore {
         Ok(asked.rows_affected > 0)
     }
 
-    /// Ends a generation and adds its tokens to the session. False, and no change, if it ended before
-    /// or has another writer.
-    pub async fn finish(&self, ended: &Generation, session_tokens: i64) -> Result<bool> {
+    /// Ends a generation, adds its tokens to the session, and remembers what the turn has done. False,
+    /// and no change, if it ended before or has another writer.
+    pub async fn finish(&self, ended: &Generation, session_tokens: i64, effects: Option<&TurnEffects>) -> Result<bool> {
         let change = generation::ActiveModel {
             status: Set(ended.status.code()),
             provider: Set(ended.provider.clone()),
@@ -136,7 +137,7 @@ impl GenerationStore {
             ..Default::default()
         };
         let tx = self.db.begin().await?;
-        chat::lock(&tx, ended.session).await?;
+        let session = chat::lock(&tx, ended.session).await?;
         let settled = generation::Entity::update_many()
             .set(change)
             .filter(written_by(ended.id, ended.fence))
@@ -155,6 +156,9 @@ impl GenerationStore {
             .exec(&tx)
             .await
             .db()?;
+        if let Some((session, effects)) = session.zip(effects) {
+            remember(&tx, session, ended.user, effects).await?;
+        }
         tx.commit().await.db()?;
         Ok(true)
     }

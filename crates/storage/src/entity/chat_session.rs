@@ -19,6 +19,10 @@ pub struct Model {
     pub updated_at: i64,
     pub last_message_at: Option<i64>,
     pub forked_from: Option<Uuid>,
+    /// JSON.
+    pub setup: String,
+    /// JSON; may be large, and is read only where it is needed.
+    pub state: String,
     #[sea_orm(has_many)]
     pub characters: HasMany<super::session_character::Entity>,
 }

@@ -1,8 +1,9 @@
 //! Generations: fences, leases, and one end.
 
 use futures::future::join_all;
-use tavern_domain::GenerationId;
+use tavern_domain::chat::{SessionState, TurnEffects, Variables};
 use tavern_domain::generation::{Generation, GenerationAttempt, GenerationError, GenerationStatus, Usage, UsageSource};
+use tavern_domain::{GenerationId, UserId};
 use tavern_storage::Store;
 
 use crate::support::{account, later, on_both, running, stored_session};
@@ -60,7 +61,7 @@ on_both! {
     async fn an_end_is_stored_whole_and_its_tokens_settled(store: Store) {
         let running = one(&store).await;
         let end = ended(&running);
-        assert!(store.generations.finish(&end, 15).await.expect("finished"));
+        assert!(store.generations.finish(&end, 15, None).await.expect("finished"));
         assert_eq!(store.generations.get(end.id).await.expect("read").as_ref(), Some(&end));
         assert_eq!(store.generations.by_ids(&[GenerationId::new(), end.id]).await.expect("read"), std::slice::from_ref(&end));
         assert_eq!(store.generations.active(end.session).await.expect("read"), []);
@@ -69,7 +70,7 @@ on_both! {
 
     async fn of_many_ends_one_counts(store: Store) {
         let end = ended(&one(&store).await);
-        let ends = join_all((0..10).map(|_| store.generations.finish(&end, 15))).await;
+        let ends = join_all((0..10).map(|_| store.generations.finish(&end, 15, None))).await;
         assert_eq!(ends.into_iter().filter(|end| *end.as_ref().expect("no error")).count(), 1);
         assert_eq!(store.chats.get(end.session).await.expect("read").expect("there").total_tokens, 15);
     }
@@ -78,11 +79,11 @@ on_both! {
         let old = one(&store).await;
         let new = store.generations.take_over_expired(later(60_000), later(75_000), 10).await.expect("taken").remove(0);
         assert_eq!((new.id, new.fence, new.lease_until), (old.id, old.fence + 1, later(75_000)));
-        assert!(!store.generations.finish(&ended(&old), 15).await.expect("no error"));
+        assert!(!store.generations.finish(&ended(&old), 15, None).await.expect("no error"));
         assert!(!store.generations.progress(old.id, old.fence, GenerationStatus::Streaming, None, &[], None).await.expect("no error"));
         assert_eq!(store.generations.renew(&[(old.id, old.fence)], later(99_000)).await.expect("no error"), []);
         assert_eq!(store.generations.get(old.id).await.expect("read").as_ref(), Some(&new));
-        assert!(store.generations.finish(&ended(&new), 15).await.expect("finished"));
+        assert!(store.generations.finish(&ended(&new), 15, None).await.expect("finished"));
     }
 
     async fn progress_is_noted_until_the_end(store: Store) {
@@ -91,7 +92,7 @@ on_both! {
         assert!(noted.expect("noted"));
         let found = store.generations.active(running.session).await.expect("read").remove(0);
         assert_eq!(found, Generation { status: GenerationStatus::Streaming, provider: Some("home".into()), attempts: vec![attempt("running")], first_token_at: Some(later(2)), ..running.clone() });
-        assert!(store.generations.finish(&ended(&running), 0).await.expect("finished"));
+        assert!(store.generations.finish(&ended(&running), 0, None).await.expect("finished"));
         assert!(!store.generations.progress(running.id, 1, GenerationStatus::Streaming, None, &[], None).await.expect("no error"));
     }
 
@@ -107,7 +108,7 @@ on_both! {
 
     async fn what_has_ended_cannot_be_cancelled(store: Store) {
         let running = one(&store).await;
-        store.generations.finish(&ended(&running), 0).await.expect("finished");
+        store.generations.finish(&ended(&running), 0, None).await.expect("finished");
         assert!(!store.generations.request_cancel(running.id).await.expect("no error"));
         assert!(!store.generations.request_cancel(GenerationId::new()).await.expect("no error"));
     }
@@ -118,7 +119,7 @@ on_both! {
         assert_eq!(store.generations.take_over_expired(later(15_001), later(99_000), 0).await.expect("no error"), []);
         assert_eq!(store.generations.take_over_expired(later(15_001), later(99_000), 10).await.expect("taken").len(), 1);
         assert_eq!(store.generations.take_over_expired(later(15_001), later(99_000), 10).await.expect("no error"), []);
-        store.generations.finish(&ended(&Generation { fence: 2, ..running }), 0).await.expect("finished");
+        store.generations.finish(&ended(&Generation { fence: 2, ..running }), 0, None).await.expect("finished");
         assert_eq!(store.generations.take_over_expired(later(200_000), later(300_000), 10).await.expect("no error"), []);
     }
 
@@ -135,5 +136,26 @@ on_both! {
         taken.dedup();
         assert_eq!(taken.len(), count);
         assert!(taken.iter().all(|(_, fence)| *fence == 2));
+    }
+
+    async fn what_a_turn_has_done_is_remembered_with_its_end_and_only_with_it(store: Store) {
+        let running = one(&store).await;
+        let effects = |value: &str| TurnEffects {
+            variables: [("mood".to_owned(), Some(value.to_owned()))].into(),
+            account_variables: [("visits".to_owned(), Some(value.to_owned()))].into(),
+            lore: serde_json::json!({ "sticky": {} }),
+            message: running.message,
+            ..TurnEffects::default()
+        };
+        let state = async || store.chats.state(running.session).await.expect("read").expect("a session");
+        let old = Generation { fence: 0, ..ended(&running) };
+        assert!(!store.generations.finish(&old, 0, Some(&effects("lost"))).await.expect("no error"));
+        assert_eq!(state().await, SessionState::default());
+        assert!(store.generations.finish(&ended(&running), 0, Some(&effects("good"))).await.expect("finished"));
+        assert_eq!(state().await.variables["mood"], "good");
+        assert_eq!(store.chats.account_variables(running.user).await.expect("read")["visits"], "good");
+        store.chats.remember(running.session, &effects("better")).await.expect("remembered");
+        assert_eq!(store.chats.account_variables(running.user).await.expect("read")["visits"], "better");
+        assert_eq!(store.chats.account_variables(UserId::new()).await.expect("read"), Variables::new());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tavern_domain::account::{Email, User, Username};
 use tavern_domain::character::{Character, CharacterSummary, CharacterText, Visibility};
-use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, Swipe};
+use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe};
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions, GenerationStatus};
 use tavern_domain::page::{Direction, PageRequest};
 use tavern_domain::{CharacterId, GenerationId, Limits, MessageId, Role, SessionId, Timestamp, UserId};
@@ -170,12 +170,17 @@ pub fn session(owner: UserId, characters: &[CharacterId]) -> ChatSession {
         updated_at: NOW,
         last_message_at: None,
         forked_from: None,
+        setup: SessionSetup::default(),
     }
 }
 
 pub async fn stored_session(store: &Store, owner: UserId) -> ChatSession {
     let session = session(owner, &[]);
-    store.chats.create(&session, &[]).await.expect("stored");
+    store
+        .chats
+        .create(&session, &SessionState::default(), &[])
+        .await
+        .expect("stored");
     session
 }
 
