@@ -49,6 +49,30 @@ enum Engine {
     Backtrack(Backtrack),
 }
 
+/// What matching may still take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowance {
+    /// Bytes read by automata, times what one can cost.
+    work: u64,
+    /// Characters and decisions tried.
+    steps: u64,
+}
+
+impl Allowance {
+    /// What one call may take.
+    pub(crate) const CALL: Self = Self {
+        work: linear::MAX_WORK,
+        steps: backtrack::MAX_STEPS,
+    };
+
+    pub(crate) const fn times(self, factor: u64) -> Self {
+        Self {
+            work: self.work.saturating_mul(factor),
+            steps: self.steps.saturating_mul(factor),
+        }
+    }
+}
+
 /// A pattern took more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct GaveUp;
@@ -165,8 +189,35 @@ impl JsRegex {
 
     /// Replaces the first match, or all with the flag `g`, by what `replace` makes of it.
     /// `None` if the pattern gave up, or the result has more than four times the bytes and a megabyte.
-    pub fn replace<'t>(&self, text: &'t str, mut replace: impl FnMut(Groups<'_>) -> String) -> Option<Cow<'t, str>> {
+    pub fn replace<'t>(&self, text: &'t str, replace: impl FnMut(Groups<'_>) -> String) -> Option<Cow<'t, str>> {
+        self.replace_within(&mut { Allowance::CALL }, text, replace)
+    }
+
+    /// As [`Self::replace`], for calls that share an allowance; one call alone cannot take all of it.
+    pub(crate) fn replace_within<'t>(
+        &self,
+        shared: &mut Allowance,
+        text: &'t str,
+        replace: impl FnMut(Groups<'_>) -> String,
+    ) -> Option<Cow<'t, str>> {
         let mut search = self.search(text);
+        let whole = Allowance {
+            work: shared.work.min(Allowance::CALL.work),
+            steps: shared.steps.min(Allowance::CALL.steps),
+        };
+        search.left = whole;
+        let replaced = self.replace_all(&mut search, replace);
+        shared.work -= whole.work - search.left.work;
+        shared.steps -= whole.steps - search.left.steps;
+        replaced
+    }
+
+    fn replace_all<'t>(
+        &self,
+        search: &mut Search<'_, 't>,
+        mut replace: impl FnMut(Groups<'_>) -> String,
+    ) -> Option<Cow<'t, str>> {
+        let text = search.text;
         let mut replaced = String::new();
         let mut copied = 0;
         let mut at = 0;
@@ -202,8 +253,7 @@ impl JsRegex {
             regex: &self.0,
             text,
             slots: vec![None; (self.0.groups + 1) * 2],
-            work: 0,
-            steps: backtrack::MAX_STEPS,
+            left: Allowance::CALL,
         }
     }
 }
@@ -213,16 +263,17 @@ struct Search<'r, 't> {
     regex: &'r Inner,
     text: &'t str,
     slots: Slots,
-    work: u64,
-    steps: u64,
+    left: Allowance,
 }
 
 impl Search<'_, '_> {
     fn find(&mut self, at: usize) -> Result<bool, GaveUp> {
         let sticky = self.regex.sticky;
         match &self.regex.engine {
-            Engine::Linear(linear) => linear.find(self.text, at, sticky, &mut self.work, &mut self.slots),
-            Engine::Backtrack(backtrack) => backtrack.find(self.text, at, sticky, &mut self.steps, &mut self.slots),
+            Engine::Linear(linear) => linear.find(self.text, at, sticky, &mut self.left.work, &mut self.slots),
+            Engine::Backtrack(backtrack) => {
+                backtrack.find(self.text, at, sticky, &mut self.left.steps, &mut self.slots)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 2 << 20;
 /// Bytes for states that are made while matching, in each thread that matches.
 const CACHE_BYTES: usize = 256 << 10;
 /// Bytes of text read, times what a byte can cost, in one call.
-const MAX_WORK: u64 = 1 << 27;
+pub(super) const MAX_WORK: u64 = 1 << 27;
 
 #[derive(Debug)]
 pub(super) struct Linear {
@@ -22,7 +22,7 @@ pub(super) struct Linear {
     weight: u64,
     /// Bytes that may be read beyond the end of a match to find out that it is the match; `None`
     /// means all.
-    reach: Option<u64>,
+    reach: Option<usize>,
 }
 
 impl Linear {
@@ -33,7 +33,7 @@ impl Linear {
             .hybrid_cache_capacity(CACHE_BYTES)
             .dfa(false);
         let regex = Regex::builder().configure(config).build_from_hir(&hir(node)).ok()?;
-        let reach = (!tail(node).far).then_some(cost.saturating_mul(4));
+        let reach = (!tail(node).far).then(|| usize::try_from(cost.saturating_mul(4)).unwrap_or(usize::MAX));
         Some(Self {
             regex,
             weight: 1 + cost / 4,
@@ -48,12 +48,11 @@ impl Linear {
 
     pub(super) fn is_match(&self, text: &str, sticky: bool) -> Result<bool, GaveUp> {
         let input = Input::new(text).anchored(anchored(sticky));
-        let mut work = 0;
-        self.charge(&mut work, text.len() as u64)?;
+        self.charge(&mut { MAX_WORK }, text.len())?;
         Ok(self.regex.is_match(input))
     }
 
-    /// `work` is the call's, from 0.
+    /// `work` is what the call has left.
     pub(super) fn find(
         &self,
         text: &str,
@@ -62,30 +61,30 @@ impl Linear {
         work: &mut u64,
         slots: &mut Slots,
     ) -> Result<bool, GaveUp> {
-        self.charge(work, 1)?;
-        if (text.len() as u64).saturating_mul(self.weight) > MAX_WORK {
-            return Err(GaveUp);
-        }
+        let rest = text.len() - at;
+        let mut ahead = *work;
+        self.charge(&mut ahead, rest)?;
         let input = Input::new(text).span(at..text.len()).anchored(anchored(sticky));
         let mut found: Vec<Option<NonMaxUsize>> = vec![None; slots.len()];
         if self.regex.search_slots(&input, &mut found).is_none() {
+            *work = ahead;
             return Ok(false);
         }
         for (slot, found) in slots.iter_mut().zip(found) {
             *slot = found.map(NonMaxUsize::get);
         }
-        let rest = (text.len() - at) as u64;
         let read = match (self.reach, slots.get(1)) {
-            (Some(reach), Some(Some(end))) => (end.saturating_sub(at) as u64).saturating_add(reach).min(rest),
+            (Some(reach), Some(Some(end))) => end.saturating_sub(at).saturating_add(reach).min(rest),
             _ => rest,
         };
         self.charge(work, read)?;
         Ok(true)
     }
 
-    fn charge(&self, work: &mut u64, bytes: u64) -> Result<(), GaveUp> {
-        *work = work.saturating_add(bytes.saturating_mul(self.weight));
-        if *work > MAX_WORK { Err(GaveUp) } else { Ok(()) }
+    fn charge(&self, work: &mut u64, bytes: usize) -> Result<(), GaveUp> {
+        let cost = (bytes as u64).saturating_add(1).saturating_mul(self.weight);
+        *work = work.checked_sub(cost).ok_or(GaveUp)?;
+        Ok(())
     }
 }
 
