@@ -5,10 +5,13 @@
 
 pub mod assemble;
 pub mod card;
+pub mod examples;
+pub mod group;
 pub mod js_regex;
 pub mod lore;
 pub mod macros;
 pub mod names;
+pub mod reply;
 pub mod scripts;
 pub mod tokens;
 
