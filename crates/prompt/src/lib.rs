@@ -5,6 +5,7 @@
 
 pub mod assemble;
 pub mod card;
+pub mod chat_file;
 pub mod js_regex;
 mod lenient;
 pub mod lore;
