@@ -1,5 +1,7 @@
 //! Lore activation: which entries of which world books enter a prompt.
 
+pub mod formats;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
