@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod card;
 pub mod js_regex;
+mod lenient;
 pub mod lore;
 pub mod macros;
 pub mod names;

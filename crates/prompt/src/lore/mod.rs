@@ -16,6 +16,8 @@ mod report;
 mod text;
 mod timed;
 
+pub mod formats;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
