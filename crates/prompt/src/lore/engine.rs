@@ -147,6 +147,10 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
         engine.enliven(&forced);
         let depth = engine.depth();
         engine.haystack.reach(index.own_depth.max(depth));
+        if let Some(tokens) = index.own_token_depth.filter(|_| scan.instruct) {
+            let depth = engine.token_depths.messages(tokens, scan, counter);
+            engine.haystack.reach(depth);
+        }
         engine
     }
 
@@ -173,7 +177,7 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
             self.state = state;
             self.pass = self.pass.saturating_add(1);
         }
-        if self.haystack.work.spent {
+        if self.haystack.work.spent || self.haystack.gave_up {
             let warning = "Lore has too much text to be looked for in, or too many patterns: not all was looked at.";
             self.warnings.push(warning.to_owned());
         }
@@ -322,14 +326,12 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
     fn view(&mut self, entry: &Entry) -> View {
         let says = entry.says(self.scan.instruct);
         let in_tokens = says.and_then(|says| says.instruct_scan_depth);
+        let mut in_messages = |tokens| self.token_depths.messages(tokens, self.scan, self.counter);
         let depth = says
             .and_then(|says| says.scan_depth)
-            .or_else(|| in_tokens.map(|tokens| self.token_depths.messages(tokens, self.scan, self.counter)))
+            .or_else(|| in_tokens.map(&mut in_messages))
             .or(entry.scan_depth)
             .unwrap_or_else(|| self.depth());
-        if in_tokens.is_some() {
-            self.haystack.reach(depth);
-        }
         View {
             depth,
             fields: entry.fields,

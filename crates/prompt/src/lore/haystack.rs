@@ -15,16 +15,17 @@ use super::matcher::{Builder, Matcher, Work};
 use super::report::{MatchedIn, ScannedField};
 use super::text::{fold, trim, without_asides};
 use super::{LoreScan, ScanMessage};
-use crate::js_regex::JsRegex;
+use crate::js_regex::{Allowance, JsRegex};
 use crate::macros::Macros;
 
 /// Messages that are ever looked at.
 pub(super) const MAX_DEPTH: usize = 1_000;
-/// Bytes looked at and steps taken in one activation: a second's worth, about.
-const MAX_WORK: u64 = 1 << 28;
-/// What a byte costs a pattern, compared with a literal key, and what the call costs besides.
-const PATTERN_BYTE: u64 = 4;
+/// Bytes looked at and steps taken in one activation: a second's worth, at the worst.
+const MAX_WORK: u64 = 1 << 27;
+/// What trying a pattern costs besides the text.
 const PATTERN_CALL: u64 = 256;
+/// How many patterns may take as much as one may at most; all share that.
+const ALLOWANCE: u64 = 20;
 /// Patterns among the keys with macros: they are compiled with every scan.
 const MAX_DYNAMIC_PATTERNS: usize = 100;
 
@@ -137,6 +138,10 @@ pub(super) struct Haystack<'a> {
     tried: HashMap<(u32, View), bool>,
     /// Entries that a key was found for, in no order, some more than once.
     touched: Vec<u32>,
+    /// What patterns may still take.
+    allowance: Allowance,
+    /// A pattern was not tried to its end.
+    pub gave_up: bool,
     pub work: Work,
 }
 
@@ -213,6 +218,8 @@ impl<'a> Haystack<'a> {
             joined: HashMap::new(),
             tried: HashMap::new(),
             touched: Vec::new(),
+            allowance: Allowance::CALL.times(ALLOWANCE),
+            gave_up: false,
             work: Work::new(MAX_WORK),
         };
         for (number, text) in (0..).zip(haystack.fields()) {
@@ -379,10 +386,15 @@ impl<'a> Haystack<'a> {
         });
         let text = text.unwrap_or_default();
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let affordable = self
-            .work
-            .take(bytes.saturating_mul(PATTERN_BYTE).saturating_add(PATTERN_CALL));
-        let found = affordable && self.pattern(number).is_some_and(|pattern| pattern.is_match(text));
+        let affordable = self.work.take(bytes.saturating_add(PATTERN_CALL));
+        let mut allowance = self.allowance;
+        let found = self
+            .pattern(number)
+            .filter(|_| affordable)
+            .and_then(|pattern| pattern.is_match_within(&mut allowance, text));
+        self.allowance = allowance;
+        self.gave_up |= found.is_none();
+        let found = found == Some(true);
         self.tried.insert((number, view), found);
         found
     }
@@ -456,14 +468,19 @@ impl<'a> Haystack<'a> {
             .joined
             .get(&(view.depth, view.fields))
             .map_or(0, |joined| joined.text.len());
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX).saturating_mul(PATTERN_BYTE);
-        if !self.work.take(cost) {
+        if !self.work.take(u64::try_from(cost).unwrap_or(u64::MAX)) {
             return MatchedIn::Several;
         }
         let Some(pattern) = self.pattern(number) else {
             return MatchedIn::Several;
         };
-        let is_in = |text: &str| !text.is_empty() && pattern.is_match(&format!("\x01{text}"));
+        let allowance = std::cell::Cell::new(self.allowance);
+        let is_in = |text: &str| {
+            let mut left = allowance.get();
+            let found = !text.is_empty() && pattern.is_match_within(&mut left, &format!("\x01{text}")) == Some(true);
+            allowance.set(left);
+            found
+        };
         let depth = (view.depth as usize).min(MAX_DEPTH);
         let messages = self.scan.messages.iter().take(depth);
         let place = (0..)
@@ -483,6 +500,7 @@ impl<'a> Haystack<'a> {
                     .find(|(_, text)| is_in(&without_asides(trim(text))))
                     .map(|(number, _)| Place::Injection(number))
             });
+        self.allowance = allowance.get();
         place.map_or(MatchedIn::Several, |place| self.named(place))
     }
 

@@ -20,8 +20,8 @@ use crate::macros::has_macros;
 const MAX_KEYS: usize = 64 * 1024 * 1024;
 /// Different patterns of an index, those with macros apart: each is compiled, and kept.
 pub(super) const MAX_PATTERNS: usize = 1_000;
-/// What a compiled pattern weighs, about.
-const PATTERN_WEIGHT: usize = 32 * 1024;
+/// Bytes of them all.
+const MAX_PATTERN_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an index owns.
 pub(super) struct Inner {
@@ -43,6 +43,8 @@ pub(super) struct Inner {
     pub levels: Vec<u32>,
     /// The largest depth that an entry or a book names.
     pub own_depth: u32,
+    /// The largest depth in tokens that a decorator names.
+    pub own_token_depth: Option<u32>,
     /// Whether entries may activate others at all.
     pub recursive: bool,
     pub warnings: Vec<String>,
@@ -322,11 +324,13 @@ struct Making<'s> {
     /// Literals by what the builder calls them; put right once it is done.
     patterns: Vec<JsRegex>,
     by_pattern: HashMap<String, Option<u32>>,
+    pattern_bytes: usize,
     dynamic: Vec<DynamicKey>,
     always: Vec<u32>,
     timed: Vec<u32>,
     levels: Vec<u32>,
     own_depth: u32,
+    own_token_depth: Option<u32>,
     rank: u32,
     left_out: usize,
 }
@@ -340,11 +344,13 @@ impl<'s> Making<'s> {
             key_text: String::new(),
             patterns: Vec::new(),
             by_pattern: HashMap::new(),
+            pattern_bytes: 0,
             dynamic: Vec::new(),
             always: Vec::new(),
             timed: Vec::new(),
             levels: Vec::new(),
             own_depth: 0,
+            own_token_depth: None,
             rank: 0,
             left_out: 0,
         }
@@ -357,7 +363,11 @@ impl<'s> Making<'s> {
         let (instruct, _) = decorators::parse(&entry.content, true);
         // The keys of a disabled entry cost nothing.
         let (primary, secondary) = if entry.enabled {
-            let secondary: &[String] = if entry.selective { &entry.secondary_keys } else { &[] };
+            let secondary: &[String] = if entry.selective && !entry.use_regex {
+                &entry.secondary_keys
+            } else {
+                &[]
+            };
             (self.keys(&entry.keys, style, true), self.keys(secondary, style, false))
         } else {
             (0..0, 0..0)
@@ -375,14 +385,14 @@ impl<'s> Making<'s> {
             book: candidate.book.min(u32::try_from(books.len()).unwrap_or(u32::MAX)),
             content: content.into(),
             enabled: entry.enabled,
-            constant: entry.constant,
+            constant: is_constant(entry),
             logic: entry.logic,
             order: entry.order,
             priority: entry.priority.unwrap_or(entry.order),
             position: entry.position,
             depth: entry.depth,
             role: entry.role,
-            probability: Some(entry.probability).filter(|percent| entry.use_probability && *percent < 100.0),
+            probability: Some(entry.probability).filter(|percent| entry.use_probability && !(*percent >= 100.0)),
             ignore_budget: entry.ignore_budget,
             exclude_recursion: entry.exclude_recursion,
             prevent_recursion: entry.prevent_recursion,
@@ -411,7 +421,7 @@ impl<'s> Making<'s> {
             .iter();
         // A dynamic key may turn out to be a pattern.
         let patterns = keys.any(|key| matches!(key.kind, KeyKind::Pattern(_) | KeyKind::Dynamic(_)));
-        if entry.constant || patterns || says().any(|says| says.activate) {
+        if is_constant(entry) || patterns || says().any(|says| says.activate) {
             self.always.push(self.rank);
         }
         let for_ever = says().any(|says| says.keep_activate_after_match || says.dont_activate_after_match);
@@ -423,6 +433,8 @@ impl<'s> Making<'s> {
         }
         let depths = says().filter_map(|says| says.scan_depth).chain(scan_depth);
         self.own_depth = depths.fold(self.own_depth, u32::max);
+        let in_tokens = says().filter_map(|says| says.instruct_scan_depth).max();
+        self.own_token_depth = self.own_token_depth.max(in_tokens);
     }
 
     fn decorated(&mut self, says: Decorators, style: Style) -> Decorated {
@@ -507,10 +519,12 @@ impl<'s> Making<'s> {
             return *known;
         }
         let regex = style.compile(pattern, bare)?;
-        if self.patterns.len() >= MAX_PATTERNS {
+        let weight = self.pattern_bytes + regex.weight();
+        if self.patterns.len() >= MAX_PATTERNS || weight > MAX_PATTERN_BYTES {
             self.left_out += 1;
             return None;
         }
+        self.pattern_bytes = weight;
         let number = u32::try_from(self.patterns.len()).ok();
         self.patterns.push(regex);
         self.by_pattern.insert(name, number);
@@ -523,11 +537,13 @@ impl<'s> Making<'s> {
             mut keys,
             key_text,
             patterns,
+            pattern_bytes,
             dynamic,
             always,
             timed,
             mut levels,
             own_depth,
+            own_token_depth,
             left_out,
             ..
         } = self;
@@ -551,7 +567,7 @@ impl<'s> Making<'s> {
         let weight = matcher.weight()
             + key_text.capacity()
             + keys.capacity() * size_of::<Key>()
-            + patterns.len() * PATTERN_WEIGHT
+            + pattern_bytes
             + dynamic
                 .iter()
                 .map(|key| key.text.len() + size_of::<DynamicKey>())
@@ -571,6 +587,7 @@ impl<'s> Making<'s> {
             timed,
             levels,
             own_depth,
+            own_token_depth,
             recursive,
             warnings: warnings.into_iter().collect(),
             weight,
@@ -620,6 +637,11 @@ fn rare(entry: &LoreEntry, decorators: Option<[Decorated; 2]>) -> Option<Box<Rar
             .collect(),
         decorators,
     }))
+}
+
+/// An entry whose keys are patterns heeds these alone (V3).
+const fn is_constant(entry: &LoreEntry) -> bool {
+    entry.constant && !entry.use_regex
 }
 
 fn entry_weight(entry: &Entry) -> usize {
