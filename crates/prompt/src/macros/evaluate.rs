@@ -329,18 +329,25 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     }
 
     /// Whether macros may put in that many bytes more; once they may not, no macro of the text is evaluated anymore.
-    pub(super) fn charge(&mut self, bytes: usize) -> bool {
-        let (text, turn) = (self.bytes.saturating_add(bytes), self.state.bytes.saturating_add(bytes));
-        let may = text <= MAX_BYTES && turn <= MAX_TURN_BYTES;
-        if may {
-            self.bytes = text;
-            self.state.bytes = turn;
-        } else {
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        let has_room =
+            self.bytes.saturating_add(bytes) <= MAX_BYTES && self.state.bytes.saturating_add(bytes) <= MAX_TURN_BYTES;
+        if !has_room {
             self.steps = MAX_STEPS;
             self.state
                 .warn(|| "Macros put in too much text; the last of them stay as they are written.".to_owned());
         }
-        may
+        has_room
+    }
+
+    /// As [`Self::has_room`], and counts the bytes.
+    pub(super) fn charge(&mut self, bytes: usize) -> bool {
+        let has_room = self.has_room(bytes);
+        if has_room {
+            self.bytes += bytes;
+            self.state.bytes += bytes;
+        }
+        has_room
     }
 }
 

@@ -224,3 +224,6 @@ fn name_of(call: Call) -> Option<Name> {
 pub fn has_macros(text: &str) -> bool {
     syntax::has_marks(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,8 +172,8 @@ impl<'s> Evaluator<'s, '_> {
 
     fn repeated(&mut self, piece: &str, count: Option<&str>) -> Outcome<'s> {
         match count.map_or(Ok(1), str::parse::<usize>) {
-            // Asked for twice, so that nothing is made that is not used.
-            Ok(count) if self.charge(count) => Outcome::Value(Cow::Owned(piece.repeat(count))),
+            // Nothing is made that is not used.
+            Ok(count) if self.has_room(count) => Outcome::Value(Cow::Owned(piece.repeat(count))),
             _ => Outcome::Keep,
         }
     }
