@@ -38,7 +38,9 @@ impl Evaluator<'_, '_> {
         out.push_str("}}");
         if let (Some(close), Some(tag)) = (open.close, open.closing_tag) {
             let start = out.len();
-            self.content(text, close + 1..tag, open.keeps_blanks, out, depth + 1);
+            // Only who knows the macro knows that its blanks do not count.
+            let keeps_blanks = open.keeps_blanks || what.is_none();
+            self.content(text, close + 1..tag, keeps_blanks, out, depth + 1);
             spans.push(start..out.len());
             let closing = document.open(tag).map(|tag| document.source(tag).of(document.text));
             out.push_str(closing.unwrap_or_default());

@@ -223,7 +223,10 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             }
             Some(what) => self.value(what, &arguments),
             None => match open.call {
-                Call::Macro { name, .. } => self.custom(name.of(text.document.text), &arguments),
+                Call::Macro { name, .. } => {
+                    let trims = open.closing_tag.is_some() && !open.keeps_blanks;
+                    self.custom(name.of(text.document.text), &arguments, trims)
+                }
                 _ => Outcome::Keep,
             },
         };
