@@ -131,6 +131,14 @@ pub struct Limits {
     pub card_json_bytes: usize,
     /// Levels of lists and objects in a card's JSON.
     pub card_json_depth: usize,
+    /// Assets listed of a card; its JSON and its file keep those beyond.
+    pub card_assets: usize,
+    /// Entries of a CHARX archive.
+    pub charx_entries: usize,
+    /// Bytes of all entries of a CHARX archive together, once unpacked.
+    pub charx_bytes: u64,
+    /// How many times larger an entry of a CHARX archive may unpack; entries below 1 MiB are not asked.
+    pub inflation_ratio: u64,
     /// Pixels of an avatar that is to be scaled.
     pub avatar_pixels: u64,
 
@@ -224,6 +232,10 @@ impl Default for Limits {
             search_query_bytes: 256,
             card_json_bytes: 10 * 1024 * 1024,
             card_json_depth: 64,
+            card_assets: 1_000,
+            charx_entries: 2_000,
+            charx_bytes: 200 * 1024 * 1024,
+            inflation_ratio: 200,
             avatar_pixels: 40_000_000,
             characters_per_session: 20,
             sessions_per_user: 10_000,

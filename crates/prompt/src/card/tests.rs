@@ -294,7 +294,13 @@ fn a_card_is_found_wherever_a_png_can_hold_it() {
         let card = read(&bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(
             (card.name.as_str(), card.picture),
-            ("Mira", Some(Picture { kind: PictureKind::Png })),
+            (
+                "Mira",
+                Some(Picture {
+                    kind: PictureKind::Png,
+                    bytes: None
+                })
+            ),
             "{what}"
         );
         assert_eq!(card.payload, json, "{what}");
@@ -331,7 +337,7 @@ fn a_damaged_png_gives_its_card_if_the_card_is_whole() {
         let card = read(&bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(!card.warnings.is_empty(), "{what}");
     }
-    assert_eq!(read(&whole[..whole.len() - 20]), Err(CardError::NoCardInPng));
+    assert_eq!(read(&whole[..whole.len() - 20]), Err(CardError::NoCard("PNG")));
 }
 
 #[test]
@@ -350,10 +356,10 @@ fn hostile_pngs_are_refused_in_words() {
             chunk(b"tEXt", b"chara"),
         ]),
     ] {
-        assert_eq!(read(&bytes), Err(CardError::NoCardInPng));
+        assert_eq!(read(&bytes), Err(CardError::NoCard("PNG")));
     }
     for (text, why) in [
-        (&b"%%%"[..], "its chunk is not base64"),
+        (&b"%%%"[..], "its text is neither JSON nor base64"),
         (b"e30x", "it is not valid JSON at line 1, column 3"),
     ] {
         assert_eq!(
@@ -440,7 +446,7 @@ fn broken_text_is_repaired_and_told() {
     );
     assert!(surrogate.payload.contains(r"M \ud83d "), "the original stays");
     let latin = read(b"{\"data\":{\"name\":\"M\xe9\"}}").expect("readable");
-    assert_eq!((latin.name.as_str(), latin.warnings.len()), ("M\u{fffd}", 1));
+    assert_eq!((latin.name.as_str(), latin.warnings.len()), ("Mé", 1));
     assert_eq!(name_in("\u{feff}{\"name\":\"Mira\"}".as_bytes()), "Mira");
 }
 
@@ -448,30 +454,35 @@ fn broken_text_is_repaired_and_told() {
 fn other_files_are_called_by_their_kind() {
     let webp = [b"RIFF\0\0\0\0".as_slice(), b"WEBPVP8 "].concat();
     for (bytes, what) in [
-        (webp.as_slice(), "a WEBP file"),
-        (b"\xff\xd8\xff\xe0", "a JPEG file"),
-        (b"PK\x03\x04", "a ZIP archive (CHARX cards are such)"),
+        (webp.as_slice(), "This WEBP carries no character card."),
+        (b"PK\x03\x04", "This archive cannot be taken: it is damaged."),
+        (b"[]", "This is no object, and so no character card."),
+        (br#"{"entries":{}}"#, "This is a world book, not a character card."),
+        (
+            br#"{"spec":"lorebook_v3","data":{}}"#,
+            "This is a world book, not a character card.",
+        ),
+        (b"{}", "This is no character card: it has neither `data` nor `name`."),
+        (b"a: {}", "This is no character card: it has neither `data` nor `name`."),
+        (
+            b"a: [",
+            "The card's data cannot be read: it is not valid YAML at line 1, column 4.",
+        ),
+    ] {
+        assert_eq!(read(bytes).expect_err("no card").to_string(), what);
+    }
+    for (bytes, what) in [
+        (&b"\xff\xd8\xff\xe0"[..], "a JPEG file"),
         (b"GIF89a", "a GIF file"),
         (b"", "an empty file"),
-        (b"name: Mira\n", "a text file (YAML cards are such)"),
+        (b" \n", "an empty file"),
+        (b"Once upon a time", "a text file"),
         (b"<!doctype html>", "an HTML or XML file"),
+        (b"%PDF-1.4", "a PDF file"),
         (b"\x89PNG\n\x1a\n", "a damaged PNG file"),
         (b"\x00\xfe\xff", "a file of unknown kind"),
     ] {
-        let error = read(bytes).expect_err("no card");
-        assert_eq!(
-            error.to_string(),
-            format!("This is {what}; cards are read from PNG and JSON.")
-        );
-    }
-    for (json, what) in [
-        ("[]", "no object"),
-        (r#"{"entries":{}}"#, "a world book"),
-        (r#"{"spec":"lorebook_v3","data":{}}"#, "a world book"),
-        ("{}", "no character card"),
-    ] {
-        let error = read(json.as_bytes()).expect_err("no card").to_string();
-        assert!(error.starts_with(&format!("This JSON is {what}")), "{error}");
+        assert_eq!(read(bytes), Err(CardError::OtherFile(what)));
     }
 }
 
