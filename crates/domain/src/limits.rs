@@ -131,6 +131,8 @@ pub struct Limits {
     pub card_json_bytes: usize,
     /// Levels of lists and objects in a card's JSON.
     pub card_json_depth: usize,
+    /// Commas, lists and objects of a card's JSON, each of which is a value to be held in memory.
+    pub card_json_values: usize,
     /// Assets listed of a card; its JSON and its file keep those beyond.
     pub card_assets: usize,
     /// Entries of a CHARX archive.
@@ -232,6 +234,7 @@ impl Default for Limits {
             search_query_bytes: 256,
             card_json_bytes: 10 * 1024 * 1024,
             card_json_depth: 64,
+            card_json_values: 500_000,
             card_assets: 1_000,
             charx_entries: 2_000,
             charx_bytes: 200 * 1024 * 1024,

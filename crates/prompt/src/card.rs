@@ -130,6 +130,8 @@ pub enum CardError {
     TooLarge { limit: usize },
     #[error("The card's data nests lists and objects more than {limit} levels deep.")]
     TooDeep { limit: usize },
+    #[error("The card's data has more than {limit} values.")]
+    TooMany { limit: usize },
     #[error("The card's `{field}` {problem}.")]
     Field { field: String, problem: String },
     #[error("This archive cannot be taken: {0}.")]

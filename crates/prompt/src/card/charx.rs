@@ -30,6 +30,8 @@ pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     /// Where an entry is, by its path with `/`.
     places: BTreeMap<String, usize>,
+    /// Paths by themselves in lower case.
+    folded: BTreeMap<String, String>,
 }
 
 impl<'a> Archive<'a> {
@@ -41,7 +43,7 @@ impl<'a> Archive<'a> {
             return Err(refused(format!("it has more than {} entries", limits.charx_entries)));
         }
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|_| refused("it is damaged"))?;
-        let mut places = BTreeMap::new();
+        let (mut places, mut folded) = (BTreeMap::new(), BTreeMap::new());
         let mut total = 0_u64;
         for index in 0..zip.len() {
             let entry = zip.by_index_data(index).map_err(|_| refused("it is damaged"))?;
@@ -65,17 +67,19 @@ impl<'a> Archive<'a> {
                     limits.inflation_ratio
                 )));
             }
+            folded.insert(path.to_ascii_lowercase(), path.clone());
             places.insert(path, index);
         }
-        Ok(Self { zip, places })
+        Ok(Self { zip, places, folded })
     }
 
     /// The entry's own path for `path`, which may differ from it in case.
     pub fn path_of(&self, path: &str) -> Option<&str> {
         let exact = self.places.get_key_value(path);
         exact
-            .or_else(|| self.places.iter().find(|(name, _)| name.eq_ignore_ascii_case(path)))
-            .map(|(name, _)| name.as_str())
+            .map(|(name, _)| name)
+            .or_else(|| self.folded.get(&path.to_ascii_lowercase()))
+            .map(String::as_str)
     }
 
     /// Unpacks the entry at `path`.

@@ -55,7 +55,16 @@ impl<'a> Fields<'a> {
     pub fn greetings(&mut self, field: &str) -> Result<Vec<String>, CardError> {
         let greetings = match self.data.shift_remove(field) {
             None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => self.texts(field, items)?,
+            Some(Value::Array(items)) => {
+                let (count, most) = (
+                    items.iter().filter(|item| !item.is_null()).count(),
+                    self.limits.greetings,
+                );
+                if count > most {
+                    return Err(wrong(field, format!("has {count} items; the limit is {most}")));
+                }
+                self.texts(field, items)?
+            }
             Some(text @ Value::String(_)) => {
                 self.warn(format!(
                     "`{field}` was a text, not a list; it was taken as the only item."
@@ -72,10 +81,6 @@ impl<'a> Fields<'a> {
                 ));
             }
         };
-        let (count, most) = (greetings.len(), self.limits.greetings);
-        if count > most {
-            return Err(wrong(field, format!("has {count} items; the limit is {most}")));
-        }
         Ok(greetings)
     }
 

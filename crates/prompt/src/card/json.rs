@@ -39,9 +39,16 @@ pub(super) fn repaired<'a>(
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<(Cow<'a, str>, Value), CardError> {
-    let limit = limits.card_json_depth;
-    if depth(text) > limit {
-        return Err(CardError::TooDeep { limit });
+    let size = measure(text);
+    if size.depth > limits.card_json_depth {
+        return Err(CardError::TooDeep {
+            limit: limits.card_json_depth,
+        });
+    }
+    if size.values > limits.card_json_values {
+        return Err(CardError::TooMany {
+            limit: limits.card_json_values,
+        });
     }
     match serde_json::from_str(text) {
         Ok(value) => Ok((text.into(), value)),
@@ -67,22 +74,33 @@ fn broken(error: &serde_json::Error) -> CardError {
     ))
 }
 
-/// The deepest nesting, strings left aside. Exact for valid JSON, which is all that matters.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
+struct Size {
+    /// The deepest nesting.
+    depth: usize,
+    /// Commas, lists and objects.
+    values: usize,
+}
+
+/// Strings left aside. Exact for valid JSON, which is all that matters.
+fn measure(text: &str) -> Size {
+    let mut size = Size { depth: 0, values: 0 };
+    let mut depth = 0_usize;
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
+            _ if in_string => {}
+            b'[' | b'{' => {
                 depth += 1;
-                deepest = deepest.max(depth);
+                size.depth = size.depth.max(depth);
+                size.values += 1;
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b',' => size.values += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
+    size
 }

@@ -96,21 +96,24 @@ struct Copy {
 
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Card, CardError> {
     let mut warnings = Warnings::default();
-    let (mut candidates, asset_chunks) = search(bytes, &mut warnings);
-    candidates.sort_by_key(|candidate| !candidate.is_v3);
-    let count = candidates.len();
+    let Found {
+        mut cards,
+        card_count,
+        assets: asset_chunks,
+    } = search(bytes, limits.card_assets, &mut warnings);
+    cards.sort_by_key(|candidate| !candidate.is_v3);
     let mut first_error = None;
     let mut copies = Vec::new();
-    for candidate in candidates.into_iter().take(MAX_TRIES) {
+    for candidate in cards.into_iter().take(MAX_TRIES) {
         match candidate.read(limits) {
             Ok(copy) if copy.parsed.value.as_object().is_some_and(|root| !root.is_empty()) => copies.push(copy),
             Ok(_) => first_error = first_error.or(Some(CardError::OtherData("no character card"))),
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    if count > MAX_TRIES {
+    if card_count > MAX_TRIES {
         warnings.push(format!(
-            "The PNG holds {count} cards; {MAX_TRIES} of them were looked at."
+            "The PNG holds {card_count} cards; {MAX_TRIES} of them were looked at."
         ));
     }
     tell_differences(&copies, &mut warnings);
@@ -155,12 +158,14 @@ fn tell_differences(copies: &[Copy], warnings: &mut Warnings) {
         let Some(theirs) = data_of(other) else {
             continue;
         };
-        // V3 has fields that a V2 copy lacks by right.
+        // V3 has fields that a V2 copy lacks by right, and what is blank may as well be missing.
         let differing: Vec<_> = theirs
             .iter()
             .filter(|(field, value)| {
-                mine.get(*field) != Some(value) && !matches!(field.as_str(), "spec" | "spec_version")
+                let mine = mine.get(*field).unwrap_or(&Value::Null);
+                mine != *value && !(is_blank(mine) && is_blank(value))
             })
+            .filter(|(field, _)| !matches!(field.as_str(), "spec" | "spec_version"))
             .map(|(field, _)| format!("`{}`", field.chars().take(80).collect::<String>()))
             .take(6)
             .collect();
@@ -175,22 +180,50 @@ fn tell_differences(copies: &[Copy], warnings: &mut Warnings) {
     }
 }
 
-fn data_of(copy: &Copy) -> Option<&Object> {
-    let root = copy.parsed.value.as_object()?;
-    root.get("data").map_or(Some(root), Value::as_object)
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }
 
-/// The cards, and the texts of the assets by their path. Of assets with one name, the first counts.
-fn search<'a>(bytes: &'a [u8], warnings: &mut Warnings) -> (Vec<Candidate<'a>>, BTreeMap<String, Range<usize>>) {
-    let mut candidates = Vec::new();
-    let mut assets = BTreeMap::new();
+fn data_of(copy: &Copy) -> Option<&Object> {
+    let root = copy.parsed.value.as_object()?;
+    Some(root.get("data").and_then(Value::as_object).unwrap_or(root))
+}
+
+struct Found<'a> {
+    /// At most as many of each keyword as are tried.
+    cards: Vec<Candidate<'a>>,
+    card_count: usize,
+    /// Where the texts of the assets are, by their path. Of assets with one path, the first counts.
+    assets: BTreeMap<String, Range<usize>>,
+}
+
+fn search<'a>(bytes: &'a [u8], most_assets: usize, warnings: &mut Warnings) -> Found<'a> {
+    let mut found = Found {
+        cards: Vec::new(),
+        card_count: 0,
+        assets: BTreeMap::new(),
+    };
+    let mut tried = [0; 2];
     let end = walk(bytes, |chunk| {
-        if let Some(candidate) = candidate(&chunk) {
-            candidates.push(candidate);
-        } else if let Some((path, length)) = asset(&chunk) {
+        if let Some(is_v3) = card_kind(&chunk) {
+            found.card_count += 1;
+            let tried = &mut tried[usize::from(is_v3)];
+            if *tried < MAX_TRIES {
+                *tried += 1;
+                found.cards.extend(candidate(&chunk, is_v3));
+            }
+        } else if found.assets.len() < most_assets
+            && let Some((path, length)) = asset(&chunk)
+        {
             // The text ends where the data does.
             let end = chunk.range.start + 8 + chunk.data.len();
-            assets.entry(path).or_insert(end - length..end);
+            found.assets.entry(path).or_insert(end - length..end);
         }
     });
     match end {
@@ -198,7 +231,7 @@ fn search<'a>(bytes: &'a [u8], warnings: &mut Warnings) -> (Vec<Candidate<'a>>, 
         End::Missing(_) => warnings.push("The PNG ends without its end mark; it may be cut off."),
         End::InChunk(_) => warnings.push("The PNG is cut off in the middle of a chunk."),
     }
-    (candidates, assets)
+    found
 }
 
 /// The path of an asset's chunk, and how many bytes its text has.
@@ -211,16 +244,18 @@ fn asset(chunk: &Chunk<'_>) -> Option<(String, usize)> {
     Some((String::from_utf8_lossy(path).into_owned(), text.len()))
 }
 
-fn is_card(chunk: &Chunk<'_>) -> bool {
-    let keyword = matches!(&chunk.kind, b"tEXt" | b"zTXt" | b"iTXt").then(|| split_at_nul(chunk.data));
-    matches!(keyword, Some(Some((word, _))) if word.eq_ignore_ascii_case(b"chara") || word.eq_ignore_ascii_case(b"ccv3"))
-}
-
-fn candidate<'a>(chunk: &Chunk<'a>) -> Option<Candidate<'a>> {
-    if !is_card(chunk) {
+/// Whether the chunk is a card's, and then whether its keyword is that of V3.
+fn card_kind(chunk: &Chunk<'_>) -> Option<bool> {
+    if !matches!(&chunk.kind, b"tEXt" | b"zTXt" | b"iTXt") {
         return None;
     }
-    let (keyword, value) = split_at_nul(chunk.data)?;
+    let (keyword, _) = split_at_nul(chunk.data)?;
+    let is_v3 = keyword.eq_ignore_ascii_case(b"ccv3");
+    (is_v3 || keyword.eq_ignore_ascii_case(b"chara")).then_some(is_v3)
+}
+
+fn candidate<'a>(chunk: &Chunk<'a>, is_v3: bool) -> Option<Candidate<'a>> {
+    let (_, value) = split_at_nul(chunk.data)?;
     let (is_compressed, data) = match &chunk.kind {
         b"tEXt" => (false, value),
         // One byte names the method; there is only one.
@@ -232,7 +267,7 @@ fn candidate<'a>(chunk: &Chunk<'a>) -> Option<Candidate<'a>> {
         }
     };
     Some(Candidate {
-        is_v3: keyword.eq_ignore_ascii_case(b"ccv3"),
+        is_v3,
         is_compressed,
         data,
         has_good_crc: chunk.crc == Some(crc(&chunk.kind, chunk.data)),
@@ -306,7 +341,7 @@ pub(super) fn write(picture: &[u8], texts: &Texts<'_>) -> Vec<u8> {
     keep(0..SIGNATURE.len());
     let mut has_cut_card = false;
     let end = walk(picture, |chunk| {
-        if is_card(&chunk) {
+        if card_kind(&chunk).is_some() {
             has_cut_card |= chunk.crc.is_none();
         } else if chunk.crc.is_some() && (texts.keeps_assets || asset(&chunk).is_none()) {
             keep(chunk.range);
@@ -382,7 +417,7 @@ pub(super) fn without_texts(picture: &[u8]) -> Vec<u8> {
 
 /// The chunks of assets, by their path and decoded; those that are damaged are left out.
 pub(super) fn assets(picture: &[u8]) -> BTreeMap<String, Vec<u8>> {
-    let (_, chunks) = search(picture, &mut Warnings::default());
+    let chunks = search(picture, usize::MAX, &mut Warnings::default()).assets;
     let decoded = |(path, range): (String, Range<usize>)| {
         let bytes = encoding::decode_base64(picture.get(range)?)?;
         Some((path, bytes))

@@ -361,6 +361,7 @@ fn hostile_pngs_are_refused_in_words() {
     for (text, why) in [
         (&b"%%%"[..], "its text is neither JSON nor base64"),
         (b"e30x", "it is not valid JSON at line 1, column 3"),
+        (b"rcc||x", "it is encrypted for RisuAI"),
     ] {
         assert_eq!(
             read(&png(&[text_chunk("chara", text)])),
@@ -435,6 +436,17 @@ fn the_depth_of_the_json_is_bounded() {
         Err(CardError::TooDeep { limit: 64 })
     );
     assert_eq!(nested(10_000), Err(CardError::TooDeep { limit: 64 }));
+}
+
+#[test]
+fn the_values_of_the_json_are_counted() {
+    let limits = |card_json_values: usize| Limits {
+        card_json_values,
+        ..limits()
+    };
+    let card = br#"{"name":"M,,[[","x":[1,{},3]}"#;
+    assert!(read_card(card, &limits(6)).is_ok());
+    assert_eq!(read_card(card, &limits(5)), Err(CardError::TooMany { limit: 5 }));
 }
 
 #[test]

@@ -30,10 +30,10 @@ pub(super) fn write(
     };
     let mut entries = Moved::new();
     if archive.is_none() {
+        transfer::tell_dangling(document, "embeded://", warnings);
         if let Some(original) = files.original.filter(is_png) {
             entries = transfer::chunks_to_entries(document, original, warnings);
         }
-        transfer::tell_dangling(document, "embeded://", warnings);
     }
     transfer::tell_dangling(document, "__asset:", warnings);
     // The face of an archive is in it already, unless it changed.

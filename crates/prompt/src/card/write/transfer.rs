@@ -1,5 +1,7 @@
 //! Moves embedded assets between the forms that can hold them: chunks of a PNG, entries of a CHARX.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 use tavern_domain::Limits;
 
@@ -36,24 +38,20 @@ pub(super) fn entries_to_chunks(
 ) -> Result<Moved, CardError> {
     let mut archive = charx::Archive::open(original, limits)?;
     let mut listed = listed(document);
-    let mut moved = Moved::new();
-    let mut left: Vec<String> = archive
-        .paths()
-        .filter(|path| !path.ends_with('/'))
-        .map(str::to_owned)
-        .collect();
-    left.retain(|path| !path.eq_ignore_ascii_case(charx::CARD));
+    let mut moved = BTreeMap::new();
+    let is_other = |path: &&str| !path.ends_with('/') && !path.eq_ignore_ascii_case(charx::CARD);
+    let mut left: BTreeSet<String> = archive.paths().filter(is_other).map(str::to_owned).collect();
     for asset in &mut listed {
         let path = assets::embedded_path(uri(asset)).and_then(|path| archive.path_of(path));
         let Some(path) = path.map(str::to_owned) else {
             continue;
         };
-        left.retain(|other| *other != path);
+        left.remove(&path);
         let new = if is_main_icon(asset) {
             "ccdefault:".to_owned()
         } else {
-            if !moved.iter().any(|(other, _)| *other == path) {
-                moved.push((path.clone(), archive.read(&path, limits.upload_bytes)?));
+            if !moved.contains_key(&path) {
+                moved.insert(path.clone(), archive.read(&path, limits.upload_bytes)?);
             }
             format!("__asset:{path}")
         };
@@ -62,63 +60,46 @@ pub(super) fn entries_to_chunks(
         }
     }
     if !left.is_empty() {
+        let some: Vec<_> = left
+            .iter()
+            .take(5)
+            .map(|path| path.chars().take(80).collect::<String>())
+            .collect();
         warnings.push(format!(
-            "{} files of the archive have no place in a PNG: {}.",
+            "A PNG has no place for other files of the archive ({}): {}.",
             left.len(),
-            left.iter()
-                .take(5)
-                .map(|path| format!("`{}`", path.chars().take(80).collect::<String>()))
-                .collect::<Vec<_>>()
-                .join(", ")
+            some.join(", ")
         ));
     }
     if !listed.is_empty() {
         document.set("assets", &Value::Array(listed));
     }
-    Ok(moved)
+    Ok(moved.into_iter().collect())
 }
 
 /// Makes the assets in the chunks of the PNG `original` entries.
 pub(super) fn chunks_to_entries(document: &mut Document<'_>, original: &[u8], warnings: &mut Warnings) -> Moved {
     let mut chunks = png::assets(original);
-    if chunks.is_empty() {
-        return Moved::new();
-    }
     let mut listed = listed(document);
     let mut moved = Moved::new();
+    let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for (index, asset) in listed.iter_mut().enumerate() {
-        let Some(bytes) = assets::chunk_path(uri(asset))
-            .and_then(|path| chunks.get(path))
-            .cloned()
-        else {
+        let Some(old) = assets::chunk_path(uri(asset)).map(str::to_owned) else {
             continue;
         };
-        let word = |field: &str, otherwise: &str| {
-            let word: String = asset
-                .get(field)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .chars()
-                .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-'))
-                .take(40)
-                .collect();
-            if word.is_empty() { otherwise.to_owned() } else { word }
-        };
-        let path = format!("assets/{}/other/{index}.{}", word("type", "other"), word("ext", "bin"));
-        if let Some(uri) = asset.get_mut("uri") {
-            *uri = format!("embeded://{path}").into();
+        // Assets that share a chunk share the entry.
+        if let Some(bytes) = chunks.remove(&old) {
+            let path = entry_path(asset, index);
+            moved.push((path.clone(), bytes));
+            paths.insert(old.clone(), path);
         }
-        moved.push((path, bytes));
-    }
-    let original_listed = self::listed(document);
-    for asset in &original_listed {
-        if let Some(path) = assets::chunk_path(uri(asset)) {
-            chunks.remove(path);
+        if let (Some(path), Some(uri)) = (paths.get(&old), asset.get_mut("uri")) {
+            *uri = format!("embeded://{path}").into();
         }
     }
     if !chunks.is_empty() {
         warnings.push(format!(
-            "{} assets of the PNG are not in the card's list; they stay in the original file.",
+            "Assets of the PNG that its card does not list stay in the original file: {}.",
             chunks.len()
         ));
     }
@@ -126,6 +107,17 @@ pub(super) fn chunks_to_entries(document: &mut Document<'_>, original: &[u8], wa
         document.set("assets", &Value::Array(listed));
     }
     moved
+}
+
+/// Plain ASCII, as archives of cards want it, and told apart by the asset's place in the list.
+fn entry_path(asset: &Value, index: usize) -> String {
+    let word = |field: &str, otherwise: &str| {
+        let text = asset.get(field).and_then(Value::as_str).unwrap_or_default();
+        let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+        let word: String = text.chars().filter(is_plain).take(40).collect();
+        if word.is_empty() { otherwise.to_owned() } else { word }
+    };
+    format!("assets/{}/other/{index}.{}", word("type", "other"), word("ext", "bin"))
 }
 
 /// Assets that the card names and JSON alone cannot carry.
@@ -148,6 +140,6 @@ pub(super) fn tell_dangling(document: &Document<'_>, scheme: &str, warnings: &mu
 
 fn tell(count: usize, warnings: &mut Warnings) {
     if count > 0 {
-        warnings.push(format!("{count} assets of the card stay in its original file."));
+        warnings.push(format!("Assets of the card that stay in its original file: {count}."));
     }
 }
