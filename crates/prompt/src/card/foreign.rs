@@ -1,7 +1,8 @@
 //! Characters of other programs, made V2 cards: Pygmalion (gradio), text-generation-webui (YAML or
 //! JSON), Agnai. What has no counterpart in a card keeps its name in the card's `data`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use serde_saphyr::budget::BudgetBreach;
 use tavern_domain::Limits;
 
 use super::json::Parsed;
@@ -116,6 +117,8 @@ fn persona(persona: &Value) -> String {
 pub(super) fn parse_yaml(text: &str, limits: &Limits) -> Result<Parsed, CardError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
+            max_nodes: limits.card_json_values,
+            max_events: limits.card_json_values.saturating_mul(2),
             max_depth: limits.card_json_depth,
             flow_nesting_limit: limits.card_json_depth,
             // A character needs none, and an anchor repeated in an anchor is a bomb.
@@ -126,26 +129,39 @@ pub(super) fn parse_yaml(text: &str, limits: &Limits) -> Result<Parsed, CardErro
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
         with_snippet: false,
     };
-    let value: Value = match serde_saphyr::from_str_with_options(text, options) {
-        Ok(value) => value,
-        Err(error) => {
-            // Prose is no mapping either, and then there is nothing to say about its lines.
-            let place = error.location().filter(|_| text.contains(':'));
-            return Err(place.map_or(CardError::OtherFile("a text file"), |place| {
-                CardError::Broken(format!(
-                    "it is not valid YAML at line {}, column {}",
-                    place.line(),
-                    place.column()
-                ))
-            }));
-        }
-    };
+    let value: Value =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| refused(text, &error, limits))?;
     match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            let value = Value::Object(Map::from_iter(fields));
+        value @ Value::Object(_) => {
             let text = serde_json::to_string(&value).map_err(|error| CardError::Broken(error.to_string()))?;
             Ok(Parsed { text, value })
         }
         _ => Err(CardError::OtherFile("a text file")),
+    }
+}
+
+fn refused(text: &str, error: &serde_saphyr::Error, limits: &Limits) -> CardError {
+    if let serde_saphyr::Error::Budget { breach, .. } = error {
+        return match breach {
+            BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => CardError::TooMany {
+                limit: limits.card_json_values,
+            },
+            BudgetBreach::Depth { .. } => CardError::TooDeep {
+                limit: limits.card_json_depth,
+            },
+            BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. } => {
+                CardError::Broken("its YAML has anchors, which are not read".into())
+            }
+            _ => CardError::Broken("its YAML is too large".into()),
+        };
+    }
+    match error.location() {
+        Some(place) if text.contains(':') => CardError::Broken(format!(
+            "it is not valid YAML at line {}, column {}",
+            place.line(),
+            place.column()
+        )),
+        // Prose is no YAML either, and then there is nothing to say about its lines.
+        _ => CardError::OtherFile("a text file"),
     }
 }

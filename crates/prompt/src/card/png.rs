@@ -1,17 +1,13 @@
-//! Finds the card and its assets in the text chunks of a PNG or APNG, and puts a card into one.
-//! Pixels are never looked at.
+//! Finds the card and its assets in the text chunks of a PNG or APNG. Pixels are never looked at.
 //!
 //! `ccv3` goes before `chara`; the chunks may stand anywhere, be compressed (zTXt, iTXt) and hold
 //! base64 of any sloppiness or plain JSON. Inflation stops at the limit, so a bomb costs no memory.
-//! Writing copies every other chunk byte for byte, whatever it holds, and checks none.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
 use tavern_domain::Limits;
@@ -24,18 +20,18 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const MAX_TRIES: usize = 4;
 const ASSET_PREFIX: &[u8] = b"chara-ext-asset_";
 
-struct Chunk<'a> {
-    kind: [u8; 4],
-    data: &'a [u8],
+pub(super) struct Chunk<'a> {
+    pub kind: [u8; 4],
+    pub data: &'a [u8],
     /// `None` where the file ends before it.
-    crc: Option<u32>,
+    pub crc: Option<u32>,
     /// Of the whole chunk in the file.
-    range: Range<usize>,
+    pub range: Range<usize>,
 }
 
 /// How a file ends, and where what ends it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Mark(usize),
     /// Right after a chunk.
     Missing(usize),
@@ -43,7 +39,7 @@ enum End {
 }
 
 /// Visits the chunks before the end mark.
-fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Chunk<'a>)) -> End {
+pub(super) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Chunk<'a>)) -> End {
     let mut at = SIGNATURE.len();
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -235,7 +231,7 @@ fn search<'a>(bytes: &'a [u8], most_assets: usize, warnings: &mut Warnings) -> F
 }
 
 /// The path of an asset's chunk, and how many bytes its text has.
-fn asset(chunk: &Chunk<'_>) -> Option<(String, usize)> {
+pub(super) fn asset(chunk: &Chunk<'_>) -> Option<(String, usize)> {
     if &chunk.kind != b"tEXt" {
         return None;
     }
@@ -245,7 +241,7 @@ fn asset(chunk: &Chunk<'_>) -> Option<(String, usize)> {
 }
 
 /// Whether the chunk is a card's, and then whether its keyword is that of V3.
-fn card_kind(chunk: &Chunk<'_>) -> Option<bool> {
+pub(super) fn card_kind(chunk: &Chunk<'_>) -> Option<bool> {
     if !matches!(&chunk.kind, b"tEXt" | b"zTXt" | b"iTXt") {
         return None;
     }
@@ -320,99 +316,6 @@ fn inflate(data: &[u8], limits: &Limits) -> Result<Vec<u8>, CardError> {
         });
     }
     Ok(text)
-}
-
-/// Texts to be put into a PNG, each under its keyword, as base64.
-pub(super) struct Texts<'a> {
-    pub cards: &'a [(&'static str, &'a [u8])],
-    /// Assets by their path.
-    pub assets: &'a [(String, Vec<u8>)],
-    /// Whether the PNG's own assets stay.
-    pub keeps_assets: bool,
-}
-
-/// The PNG with `texts` before its end, and without the cards it had. All else stays as it is, byte for byte.
-pub(super) fn write(picture: &[u8], texts: &Texts<'_>) -> Vec<u8> {
-    let mut kept: Vec<Range<usize>> = Vec::new();
-    let mut keep = |range: Range<usize>| match kept.last_mut() {
-        Some(last) if last.end == range.start => last.end = range.end,
-        _ => kept.push(range),
-    };
-    keep(0..SIGNATURE.len());
-    let mut has_cut_card = false;
-    let end = walk(picture, |chunk| {
-        if card_kind(&chunk).is_some() {
-            has_cut_card |= chunk.crc.is_none();
-        } else if chunk.crc.is_some() && (texts.keeps_assets || asset(&chunk).is_none()) {
-            keep(chunk.range);
-        }
-    });
-    // What ends the file stays behind our texts, though it be half a chunk.
-    let (tail, is_whole) = match end {
-        End::Mark(at) => (at, true),
-        End::Missing(at) => (at, false),
-        End::InChunk(_) if has_cut_card => (picture.len(), false),
-        End::InChunk(at) => (at, true),
-    };
-    let tail = picture.get(tail..).unwrap_or_default();
-    let encoded = |bytes: usize| bytes.saturating_mul(4) / 3 + 256;
-    let mut out = Vec::with_capacity(
-        kept.iter().map(ExactSizeIterator::len).sum::<usize>()
-            + texts.cards.iter().map(|(_, json)| encoded(json.len())).sum::<usize>()
-            + texts
-                .assets
-                .iter()
-                .map(|(path, asset)| encoded(path.len() + asset.len()))
-                .sum::<usize>()
-            + tail.len()
-            + 12,
-    );
-    for range in kept {
-        out.extend_from_slice(picture.get(range).unwrap_or_default());
-    }
-    for (path, asset) in texts.assets {
-        put_text(&mut out, &format!("chara-ext-asset_:{path}"), asset);
-    }
-    for (keyword, json) in texts.cards {
-        put_text(&mut out, keyword, json);
-    }
-    out.extend_from_slice(tail);
-    if !is_whole {
-        out.extend_from_slice(&[0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xae, 0x42, 0x60, 0x82]);
-    }
-    out
-}
-
-fn put_text(out: &mut Vec<u8>, keyword: &str, text: &[u8]) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(b"tEXt");
-    out.extend_from_slice(keyword.as_bytes());
-    out.push(0);
-    let body = out.len();
-    out.resize(body + base64::encoded_len(text.len(), true).unwrap_or_default(), 0);
-    if let Some(room) = out.get_mut(body..) {
-        let written = STANDARD.encode_slice(text, room);
-        debug_assert!(written.is_ok(), "the room was measured");
-    }
-    let length = u32::try_from(out.len() - start - 8).unwrap_or(u32::MAX);
-    if let Some(place) = out.get_mut(start..start + 4) {
-        place.copy_from_slice(&length.to_be_bytes());
-    }
-    let crc = crc32fast::hash(out.get(start + 4..).unwrap_or_default());
-    out.extend_from_slice(&crc.to_be_bytes());
-}
-
-/// The picture alone: without cards and assets.
-pub(super) fn without_texts(picture: &[u8]) -> Vec<u8> {
-    write(
-        picture,
-        &Texts {
-            cards: &[],
-            assets: &[],
-            keeps_assets: false,
-        },
-    )
 }
 
 /// The chunks of assets, by their path and decoded; those that are damaged are left out.

@@ -100,7 +100,8 @@ pub(super) fn repair(text: &str) -> (String, Vec<&'static str>) {
             }
             b'\\' if in_string => mender.escape(at),
             0..0x20 if in_string => {
-                mender.replace(at, at + 1, &format!("\\u{byte:04x}"), CONTROLS);
+                mender.replace(at, at + 1, if byte < 0x10 { "\\u000" } else { "\\u001" }, CONTROLS);
+                mender.mended.extend(char::from_digit(u32::from(byte % 0x10), 0x10));
                 at + 1
             }
             _ if in_string => at + 1,

@@ -7,6 +7,7 @@
 
 mod archive;
 mod document;
+mod picture;
 mod transfer;
 
 use serde_json::Value;
@@ -149,9 +150,9 @@ fn write_png(
     let ccv3 = (spec == CardSpec::V3).then(|| document.json(CardSpec::V3, modified));
     let mut cards = vec![("chara", chara.as_bytes())];
     cards.extend(ccv3.as_ref().map(|ccv3| ("ccv3", ccv3.as_bytes())));
-    Ok(png::write(
+    Ok(picture::put(
         picture,
-        &png::Texts {
+        &picture::Texts {
             cards: &cards,
             assets: &assets,
             keeps_assets: true,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use tavern_domain::Limits;
-use tavern_prompt::card::{Card, CardForm, CardFormat, CardSpec, CardState, SourceFiles, read_card, write_card};
+use tavern_prompt::card::{
+    Card, CardError, CardForm, CardFormat, CardSpec, CardState, SourceFiles, read_card, write_card,
+};
 
 use crate::files::{base64, exif, webp};
 
@@ -90,10 +92,24 @@ fn a_foreign_character_goes_out_as_what_it_became() {
 }
 
 #[test]
-fn anchors_that_could_be_a_bomb_are_refused() {
+fn yaml_is_bounded_like_json() {
+    let limits = |card_json_values: usize, card_json_depth: usize| Limits {
+        card_json_values,
+        card_json_depth,
+        ..Limits::default()
+    };
+    let yaml = b"name: M\nx: [[1, 2]]\n";
+    let read = |limits: &Limits| read_card(yaml, limits).map(|card| card.name);
+    // The mapping, two keys, a text, two lists and two numbers.
+    assert_eq!(read(&limits(8, 3)), Ok("M".to_owned()));
+    assert_eq!(read(&limits(7, 3)), Err(CardError::TooMany { limit: 7 }));
+    assert_eq!(read(&limits(8, 2)), Err(CardError::TooDeep { limit: 2 }));
     let bomb = b"name: x\na: &a [1,1]\nb: &b [*a,*a]\nc: [*b,*b]\n";
     let error = read_card(bomb, &Limits::default()).expect_err("a bomb").to_string();
-    assert!(error.contains("not valid YAML"), "{error}");
+    assert_eq!(
+        error,
+        "The card's data cannot be read: its YAML has anchors, which are not read."
+    );
 }
 
 #[test]

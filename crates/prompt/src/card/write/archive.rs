@@ -8,9 +8,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::transfer::{self, Moved};
-use super::{CardSpec, Document, SourceFiles};
+use super::{CardSpec, Document, SourceFiles, picture};
 use crate::card::warnings::Warnings;
-use crate::card::{CardError, PictureKind, assets, charx, png};
+use crate::card::{CardError, PictureKind, assets, charx};
 
 pub(super) fn write(
     document: &mut Document<'_>,
@@ -37,22 +37,22 @@ pub(super) fn write(
     }
     transfer::tell_dangling(document, "__asset:", warnings);
     // The face of an archive is in it already, unless it changed.
-    let picture = files.picture.or(files
+    let face = files.picture.or(files
         .original
         .filter(|bytes| archive.is_none() && PictureKind::of(bytes).is_some()));
-    let icon = picture.and_then(|picture| put_icon(document, archive.as_ref(), picture));
+    let icon = face.and_then(|face| put_icon(document, archive.as_ref(), face));
     entries.extend(icon);
     write_zip(&document.json(CardSpec::V3, modified), archive.take(), &entries)
         .map_err(|error| CardError::Archive(error.to_string()))
 }
 
-/// Makes `picture` the main icon of the card; returns it under its path. `None` if it is no picture.
+/// Makes `face` the main icon of the card; returns it under its path. `None` if it is no picture.
 fn put_icon(
     document: &mut Document<'_>,
     archive: Option<&charx::Archive<'_>>,
-    picture: &[u8],
+    face: &[u8],
 ) -> Option<(String, Vec<u8>)> {
-    let kind = PictureKind::of(picture)?;
+    let kind = PictureKind::of(face)?;
     let mut listed = transfer::listed(document);
     let place = listed.iter().position(transfer::is_main_icon);
     let extension = kind.extension();
@@ -89,8 +89,8 @@ fn put_icon(
     }
     // The card is in the archive; a second, older one in its icon would confuse readers.
     let bytes = match kind {
-        PictureKind::Png => png::without_texts(picture),
-        _ => picture.to_vec(),
+        PictureKind::Png => picture::without_texts(face),
+        _ => face.to_vec(),
     };
     Some((path, bytes))
 }
