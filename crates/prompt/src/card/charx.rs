@@ -32,6 +32,8 @@ pub(super) struct Archive<'a> {
     places: BTreeMap<String, usize>,
     /// Paths by themselves in lower case.
     folded: BTreeMap<String, String>,
+    /// Where it starts; what is before is a picture or a program.
+    start: usize,
 }
 
 impl<'a> Archive<'a> {
@@ -45,6 +47,7 @@ impl<'a> Archive<'a> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|_| refused("it is damaged"))?;
         let (mut places, mut folded) = (BTreeMap::new(), BTreeMap::new());
         let mut total = 0_u64;
+        let mut start = bytes.len();
         for index in 0..zip.len() {
             let entry = zip.by_index_data(index).map_err(|_| refused("it is damaged"))?;
             let name = entry.name().map_err(|_| refused("the name of an entry is damaged"))?;
@@ -67,10 +70,16 @@ impl<'a> Archive<'a> {
                     limits.inflation_ratio
                 )));
             }
+            start = start.min(usize::try_from(entry.header_start()).unwrap_or(usize::MAX));
             folded.insert(path.to_ascii_lowercase(), path.clone());
             places.insert(path, index);
         }
-        Ok(Self { zip, places, folded })
+        Ok(Self {
+            zip,
+            places,
+            folded,
+            start,
+        })
     }
 
     /// The entry's own path for `path`, which may differ from it in case.
@@ -100,6 +109,11 @@ impl<'a> Archive<'a> {
             .read_to_end(&mut bytes)
             .map_err(|_| damaged())?;
         if bytes.len() == size { Ok(bytes) } else { Err(damaged()) }
+    }
+
+    /// Bytes before the archive itself.
+    pub const fn start(&self) -> usize {
+        self.start
     }
 
     pub fn paths(&self) -> impl Iterator<Item = &str> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use tavern_prompt::card::{Card, CardFormat, CardSpec, SourceFiles, asset_bytes, write_card};
 
 use crate::export::{limits, read, state, write};
-use crate::files::{base64, chunk, png, text, zip};
+use crate::files::{JPEG, base64, chunk, png, text, zip};
 
 /// A V3 card with an embedded icon and hat, and something nobody here knows.
 fn with_assets(hat: &str) -> String {
@@ -71,7 +71,7 @@ fn a_new_face_takes_the_place_of_the_old_one() {
         zip::CompressionMethod::Stored,
     );
     let card = read(&archive);
-    for (face, path) in [(&new[..], "face.png"), (crate::files::JPEG, "main.jpeg")] {
+    for (face, path) in [(&new[..], "face.png"), (JPEG, "main.jpeg")] {
         let files = SourceFiles {
             original: Some(&archive),
             picture: Some(face),
@@ -114,4 +114,23 @@ fn what_a_form_cannot_hold_is_told() {
         written.warnings,
         ["Assets of the card that stay in its original file: 2."]
     );
+}
+
+#[test]
+fn a_picture_before_an_archive_stays_its_face() {
+    let archive = zip(
+        &[
+            ("card.json", br#"{"spec":"chara_card_v3","data":{"name":"M"}}"#),
+            ("x", b"y"),
+        ],
+        zip::CompressionMethod::Stored,
+    );
+    let read_picture = |file: &[u8]| read(file).picture.map(|picture| (picture.kind, picture.bytes));
+    for (before, kept) in [(JPEG, JPEG), (b"MZ\x90\x00\x03", b"")] {
+        let file = [before, &archive].concat();
+        let card = read(&file);
+        let written = write(&state(&card), CardFormat::Charx, CardSpec::V3, Some(&file));
+        assert!(written.bytes.starts_with(&[kept, b"PK\x03\x04"].concat()));
+        assert_eq!(read_picture(&written.bytes), read_picture(&file));
+    }
 }

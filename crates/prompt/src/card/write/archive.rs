@@ -21,7 +21,7 @@ pub(super) fn write(
 ) -> Result<Vec<u8>, CardError> {
     let is_png = |bytes: &&[u8]| PictureKind::of(bytes) == Some(PictureKind::Png);
     let body = files.original.filter(|bytes| charx::has_end_mark(bytes));
-    let mut archive = match body.map(|bytes| charx::Archive::open(bytes, limits)) {
+    let archive = match body.map(|bytes| charx::Archive::open(bytes, limits)) {
         Some(Ok(archive)) => Some(archive),
         // A PNG may end in what looks like an archive; what was imported as one is one.
         Some(Err(_)) if files.original.is_some_and(|bytes| is_png(&bytes)) => None,
@@ -42,7 +42,18 @@ pub(super) fn write(
         .filter(|bytes| archive.is_none() && PictureKind::of(bytes).is_some()));
     let icon = face.and_then(|face| put_icon(document, archive.as_ref(), face));
     entries.extend(icon);
-    write_zip(&document.json(CardSpec::V3, modified), archive.take(), &entries)
+    // A picture that an archive hides behind stays its face, unless there is another.
+    let before = match (&archive, files) {
+        (
+            Some(archive),
+            SourceFiles {
+                original: Some(original),
+                picture: None,
+            },
+        ) if PictureKind::of(original).is_some() => original.get(..archive.start()).unwrap_or_default(),
+        _ => &[],
+    };
+    write_zip(before, &document.json(CardSpec::V3, modified), archive, &entries)
         .map_err(|error| CardError::Archive(error.to_string()))
 }
 
@@ -96,13 +107,16 @@ fn put_icon(
 }
 
 fn write_zip(
+    before: &[u8],
     card: &str,
     archive: Option<charx::Archive<'_>>,
     entries: &[(String, Vec<u8>)],
 ) -> zip::result::ZipResult<Vec<u8>> {
     // The same card gives the same bytes on every day.
     let options = SimpleFileOptions::default().last_modified_time(DateTime::default());
-    let mut out = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut start = Cursor::new(before.to_vec());
+    start.set_position(u64::try_from(before.len()).unwrap_or_default());
+    let mut out = ZipWriter::new(start);
     out.start_file(charx::CARD, options.compression_method(CompressionMethod::Deflated))?;
     out.write_all(card.as_bytes())?;
     if let Some(archive) = archive {
