@@ -131,6 +131,16 @@ pub struct Limits {
     pub card_json_bytes: usize,
     /// Levels of lists and objects in the JSON of a card, a world book or a line of a chat.
     pub card_json_depth: usize,
+    /// Commas, lists and objects of a card's JSON, each of which is a value to be held in memory.
+    pub card_json_values: usize,
+    /// Assets listed of a card; its JSON and its file keep those beyond.
+    pub card_assets: usize,
+    /// Entries of a CHARX archive.
+    pub charx_entries: usize,
+    /// Bytes of all entries of a CHARX archive together, once unpacked.
+    pub charx_bytes: u64,
+    /// How many times larger an entry of a CHARX archive may unpack; entries below 1 MiB are not asked.
+    pub inflation_ratio: u64,
     /// Pixels of an avatar that is to be scaled.
     pub avatar_pixels: u64,
 
@@ -242,6 +252,11 @@ impl Default for Limits {
             search_query_bytes: 256,
             card_json_bytes: 10 * 1024 * 1024,
             card_json_depth: 64,
+            card_json_values: 500_000,
+            card_assets: 1_000,
+            charx_entries: 2_000,
+            charx_bytes: 200 * 1024 * 1024,
+            inflation_ratio: 200,
             avatar_pixels: 40_000_000,
             world_book_bytes: 16 * 1024 * 1024,
             world_entries: 20_000,

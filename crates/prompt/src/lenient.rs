@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Number, Value};
 use tavern_domain::Limits;
 
+use crate::card::repair::repair;
+
 pub(crate) type Object = Map<String, Value>;
 
 /// Why a text is no JSON we take.
@@ -29,7 +31,7 @@ pub(crate) fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     (text, replaced)
 }
 
-/// The value of `text`, and whether halves of characters had to be replaced in it. `values` is how many
+/// The value of `text`, and whether it had to be mended to be JSON. `values` is how many
 /// values are still allowed, and is left without those in `text`.
 pub(crate) fn parse(text: &str, limits: &Limits, values: &mut usize) -> Result<(Value, bool), JsonError> {
     let (depth, count) = measure(text);
@@ -46,7 +48,10 @@ pub(crate) fn parse(text: &str, limits: &Limits, values: &mut usize) -> Result<(
             line: error.line(),
             column: error.column(),
         };
-        let repaired = crate::card::json::without_lone_surrogates(text).ok_or(syntax)?;
+        let (repaired, repairs) = repair(text);
+        if repairs.is_empty() {
+            return Err(syntax);
+        }
         serde_json::from_str(&repaired)
             .map(|value| (value, true))
             .map_err(|_| syntax)

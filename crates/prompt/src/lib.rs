@@ -5,9 +5,9 @@
 
 pub mod assemble;
 pub mod card;
+pub mod chat_file;
 pub mod examples;
 pub mod group;
-pub mod chat_file;
 pub mod js_regex;
 mod lenient;
 pub mod lore;

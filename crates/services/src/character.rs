@@ -259,7 +259,7 @@ impl Characters {
             warnings.push("The card has U+0000 in its texts; the character is without them.".into());
         }
         self.check_imported(field, &character)?;
-        if card.picture.is_some() {
+        if card.picture.as_ref().is_some_and(|picture| picture.bytes.is_none()) {
             match self.avatars.check(bytes.clone()).await {
                 Ok(()) => character.summary.avatar = Some(self.avatars.keep(character.summary.id, bytes).await?),
                 Err(error) if error.code() == Code::BadUserInput => {

@@ -2,21 +2,22 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tavern_domain::Limits;
 use tavern_domain::character::tag_key;
 
-use super::CardError;
+use super::warnings::Warnings;
+use super::{CardError, Object};
 
 /// The fields that have not been taken yet.
 pub(super) struct Fields<'a> {
-    data: Map<String, Value>,
+    data: Object,
     limits: &'a Limits,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Warnings,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(data: Map<String, Value>, limits: &'a Limits, warnings: &'a mut Vec<String>) -> Self {
+    pub fn new(data: Object, limits: &'a Limits, warnings: &'a mut Warnings) -> Self {
         Self { data, limits, warnings }
     }
 
@@ -25,7 +26,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What was not taken.
-    pub fn rest(self) -> Map<String, Value> {
+    pub fn rest(self) -> Object {
         self.data
     }
 
@@ -54,7 +55,16 @@ impl<'a> Fields<'a> {
     pub fn greetings(&mut self, field: &str) -> Result<Vec<String>, CardError> {
         let greetings = match self.data.shift_remove(field) {
             None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => self.texts(field, items)?,
+            Some(Value::Array(items)) => {
+                let (count, most) = (
+                    items.iter().filter(|item| !item.is_null()).count(),
+                    self.limits.greetings,
+                );
+                if count > most {
+                    return Err(wrong(field, format!("has {count} items; the limit is {most}")));
+                }
+                self.texts(field, items)?
+            }
             Some(text @ Value::String(_)) => {
                 self.warn(format!(
                     "`{field}` was a text, not a list; it was taken as the only item."
@@ -71,10 +81,6 @@ impl<'a> Fields<'a> {
                 ));
             }
         };
-        let (count, most) = (greetings.len(), self.limits.greetings);
-        if count > most {
-            return Err(wrong(field, format!("has {count} items; the limit is {most}")));
-        }
         Ok(greetings)
     }
 
@@ -155,7 +161,8 @@ impl<'a> Fields<'a> {
         for (index, item) in items.into_iter().enumerate() {
             let place = format!("{field}[{index}]");
             if item.is_null() {
-                self.warn(format!("`{place}` was null; it was left out."));
+                self.warnings
+                    .push_with(|| format!("`{place}` was null; it was left out."));
                 continue;
             }
             let text = self.coerce(&place, Some(item))?;
@@ -170,10 +177,13 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => {
-                self.warn(format!(
-                    "`{field}` was {}, not a text; it was taken as one.",
-                    kind_of(&value)
-                ));
+                self.warnings.push_with(|| {
+                    format!(
+                        "`{}` was {}, not a text; it was taken as one.",
+                        shortened(field),
+                        kind_of(&value)
+                    )
+                });
                 Ok(value.to_string())
             }
             Some(other) => Err(wrong(field, format!("must be a text, not {}", kind_of(&other)))),
@@ -190,12 +200,15 @@ impl<'a> Fields<'a> {
 }
 
 fn wrong(field: &str, problem: impl Into<String>) -> CardError {
-    // A field's name can come from the card.
-    let field = field.chars().take(80).collect();
     CardError::Field {
-        field,
+        field: shortened(field),
         problem: problem.into(),
     }
+}
+
+/// A field's name can come from the card.
+fn shortened(field: &str) -> String {
+    field.chars().take(80).collect()
 }
 
 const fn kind_of(value: &Value) -> &'static str {

@@ -86,7 +86,7 @@ pub fn read_world_book(bytes: &[u8], limits: &Limits) -> Result<ImportedBook, Lo
         notes.say("Some bytes of the file are not UTF-8; they were replaced.");
     }
     if repaired {
-        notes.say("The file holds halves of characters; they were replaced.");
+        notes.say("The file is not quite JSON; it was mended (commas too many, halves of characters and the like).");
     }
     read(value, limits, notes)
 }

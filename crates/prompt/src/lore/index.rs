@@ -392,7 +392,8 @@ impl<'s> Making<'s> {
             position: entry.position,
             depth: entry.depth,
             role: entry.role,
-            probability: Some(entry.probability).filter(|percent| entry.use_probability && !(*percent >= 100.0)),
+            probability: Some(entry.probability)
+                .filter(|percent| entry.use_probability && (percent.is_nan() || *percent < 100.0)),
             ignore_budget: entry.ignore_budget,
             exclude_recursion: entry.exclude_recursion,
             prevent_recursion: entry.prevent_recursion,

@@ -216,7 +216,7 @@ fn what_is_no_book_is_refused_in_words() {
             r#"{"spec":"chara_card_v2","data":{"character_book":null}}"#,
             "This is no world book: it is a character card without one.",
         ),
-        ("{\"entries\":{}\n,}", "The file is not valid JSON at line 2, column 2."),
+        ("{\"entries\":{}\n;}", "The file is not valid JSON at line 2, column 1."),
         ("", "The file is not valid JSON at line 1, column 0."),
     ] {
         let error = read_world_book(file.as_bytes(), &Limits::default()).expect_err("no book");
