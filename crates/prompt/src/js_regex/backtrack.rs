@@ -1,5 +1,5 @@
-//! Patterns with look-around or back-references, matched as JavaScript does: by trying, for a
-//! counted number of steps.
+//! Patterns with look-around or back-references, or too large for an automaton, matched as
+//! JavaScript does: by trying, for a counted number of steps.
 //!
 //! An own matcher, because what bounds `fancy-regex` is the number of its retreats in one search: a
 //! retreat may read the whole text, a global replacement searches again and again, and a
