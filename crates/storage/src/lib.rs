@@ -30,5 +30,5 @@ pub use chat::{ChatStore, DeletedSession, Idempotency, SessionChange, TurnOutcom
 pub use documents::{DocumentStore, GenerationRecord, SqlDocuments};
 pub use generation::GenerationStore;
 pub use login::Rotation;
-pub use objects::Objects;
+pub use objects::{ListedObject, Objects};
 pub use store::{MigrationState, ObjectsConfig, Store, StoreConfig, migrate, migrations};
