@@ -6,6 +6,7 @@ mod cards;
 mod characters;
 mod chat;
 mod house;
+mod limits;
 mod recovery;
 mod relations;
 mod streams;
