@@ -16,6 +16,9 @@ mod cursor;
 mod db;
 mod documents;
 mod entity;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod login;
 mod objects;
