@@ -170,26 +170,37 @@ impl AccountQuery {
     }
 }
 
-#[derive(SimpleObject, Default)]
-pub struct RegisterPayload {
-    viewer: Option<Viewer>,
-    tokens: Option<TokenPair>,
-    user_errors: Vec<RegisterError>,
+/// The payload of whatever signs somebody in.
+macro_rules! sign_in_payload {
+    ($name:ident, $error:ty) => {
+        #[derive(SimpleObject, Default)]
+        pub struct $name {
+            viewer: Option<Viewer>,
+            tokens: Option<TokenPair>,
+            user_errors: Vec<$error>,
+        }
+
+        impl $name {
+            fn of(outcome: Result<SignIn, Error>) -> Result<Self> {
+                match outcome {
+                    Ok(signed_in) => Ok(Self {
+                        viewer: Some(Viewer::of(&signed_in.user)),
+                        tokens: Some(tokens(signed_in)),
+                        user_errors: Vec::new(),
+                    }),
+                    Err(error) => Ok(Self {
+                        user_errors: user_errors(error)?,
+                        ..Self::default()
+                    }),
+                }
+            }
+        }
+    };
 }
 
-#[derive(SimpleObject, Default)]
-pub struct LoginPayload {
-    viewer: Option<Viewer>,
-    tokens: Option<TokenPair>,
-    user_errors: Vec<LoginError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct RefreshTokensPayload {
-    viewer: Option<Viewer>,
-    tokens: Option<TokenPair>,
-    user_errors: Vec<RefreshTokensError>,
-}
+sign_in_payload!(RegisterPayload, RegisterError);
+sign_in_payload!(LoginPayload, LoginError);
+sign_in_payload!(RefreshTokensPayload, RefreshTokensError);
 
 #[derive(SimpleObject, Default)]
 pub struct LogoutPayload {
@@ -203,13 +214,12 @@ pub struct UpdateProfilePayload {
     user_errors: Vec<UpdateProfileError>,
 }
 
-fn signed_in(signed_in: SignIn) -> (Option<Viewer>, Option<TokenPair>) {
-    let tokens = TokenPair {
+fn tokens(signed_in: SignIn) -> TokenPair {
+    TokenPair {
         access_token: signed_in.access_token,
         refresh_token: signed_in.refresh_token,
         expires_at: signed_in.expires_at.into(),
-    };
-    (Some(Viewer::of(&signed_in.user)), Some(tokens))
+    }
 }
 
 #[derive(Default)]
@@ -220,66 +230,21 @@ impl AccountMutation {
     /// Makes an account and signs it in. A taken name or address is CONFLICT.
     async fn register(&self, ctx: &Context<'_>, input: RegisterInput) -> Result<RegisterPayload> {
         let RequestContext { services, address, .. } = RequestContext::of(ctx);
-        match services
-            .accounts
-            .register(*address, &input.username, &input.email, &input.password)
-            .await
-        {
-            Ok(sign_in) => {
-                let (viewer, tokens) = signed_in(sign_in);
-                Ok(RegisterPayload {
-                    viewer,
-                    tokens,
-                    user_errors: Vec::new(),
-                })
-            }
-            Err(error) => Ok(RegisterPayload {
-                user_errors: user_errors(error)?,
-                ..Default::default()
-            }),
-        }
+        let accounts = &services.accounts;
+        let made = accounts.register(*address, &input.username, &input.email, &input.password);
+        RegisterPayload::of(made.await)
     }
 
     /// Signs in by username or e-mail address.
     async fn login(&self, ctx: &Context<'_>, input: LoginInput) -> Result<LoginPayload> {
         let RequestContext { services, address, .. } = RequestContext::of(ctx);
-        match services.accounts.login(*address, &input.login, &input.password).await {
-            Ok(sign_in) => {
-                let (viewer, tokens) = signed_in(sign_in);
-                Ok(LoginPayload {
-                    viewer,
-                    tokens,
-                    user_errors: Vec::new(),
-                })
-            }
-            Err(error) => Ok(LoginPayload {
-                user_errors: user_errors(error)?,
-                ..Default::default()
-            }),
-        }
+        LoginPayload::of(services.accounts.login(*address, &input.login, &input.password).await)
     }
 
     /// Trades a refresh token for a new pair. One that was used before ends the whole login.
     async fn refresh_tokens(&self, ctx: &Context<'_>, input: RefreshTokensInput) -> Result<RefreshTokensPayload> {
-        match RequestContext::of(ctx)
-            .services
-            .accounts
-            .refresh(&input.refresh_token)
-            .await
-        {
-            Ok(sign_in) => {
-                let (viewer, tokens) = signed_in(sign_in);
-                Ok(RefreshTokensPayload {
-                    viewer,
-                    tokens,
-                    user_errors: Vec::new(),
-                })
-            }
-            Err(error) => Ok(RefreshTokensPayload {
-                user_errors: user_errors(error)?,
-                ..Default::default()
-            }),
-        }
+        let accounts = &RequestContext::of(ctx).services.accounts;
+        RefreshTokensPayload::of(accounts.refresh(&input.refresh_token).await)
     }
 
     /// Ends a login: its tokens hold no more.

@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, ID, Json, Object, Result, SimpleObje
 use serde_json::Value;
 use tavern_domain::character as domain;
 use tavern_domain::page::PageArgs;
-use tavern_domain::{CharacterId, Error, UserId};
+use tavern_domain::{CharacterId, UserId};
 use tavern_schema::character::{
     CharacterFilter, CharacterOrder, CharacterSource, CharacterSummaryFields, CharacterTextFields,
     CreateCharacterInput, DeleteCharacterInput, ImportCharacterInput, SetCharacterVisibilityInput, TEXT_FIELDS,
@@ -22,6 +22,7 @@ use tavern_services::character::{CardSource, CharacterListing, CharacterPatch, L
 
 use crate::account::{User, load_user};
 use crate::context::RequestContext;
+use crate::payload::payload;
 
 /// Somebody to talk to.
 #[derive(SimpleObject, Debug, Clone)]
@@ -222,41 +223,13 @@ impl CharacterQuery {
     }
 }
 
-macro_rules! payload {
-    ($name:ident, $error:ident) => {
-        #[derive(SimpleObject, Default)]
-        pub struct $name {
-            character: Option<Character>,
-            user_errors: Vec<$error>,
-        }
-
-        impl $name {
-            fn of(result: Result<domain::Character, Error>) -> Result<Self> {
-                match result {
-                    Ok(character) => Ok(Self {
-                        character: Some(Character::of(character)),
-                        user_errors: Vec::new(),
-                    }),
-                    Err(error) => Ok(Self {
-                        character: None,
-                        user_errors: user_errors(error)?,
-                    }),
-                }
-            }
-        }
-    };
-}
-
-payload!(CreateCharacterPayload, CreateCharacterError);
-payload!(UpdateCharacterPayload, UpdateCharacterError);
-payload!(SetCharacterVisibilityPayload, SetCharacterVisibilityError);
-
-#[derive(SimpleObject, Default)]
-pub struct DeleteCharacterPayload {
+payload! { CreateCharacterPayload { character: Character }, CreateCharacterError }
+payload! { UpdateCharacterPayload { character: Character }, UpdateCharacterError }
+payload! { SetCharacterVisibilityPayload { character: Character }, SetCharacterVisibilityError }
+payload! { DeleteCharacterPayload {
     /// What is gone.
-    deleted_id: Option<ID>,
-    user_errors: Vec<DeleteCharacterError>,
-}
+    deleted_id: ID
+}, DeleteCharacterError }
 
 #[derive(SimpleObject, Default)]
 pub struct ImportCharacterPayload {
@@ -288,7 +261,8 @@ impl CharacterMutation {
             tags: input.tags,
             is_nsfw: input.is_nsfw,
         };
-        CreateCharacterPayload::of(services.characters.create(actor, patch, visibility).await)
+        let created = services.characters.create(actor, patch, visibility).await;
+        CreateCharacterPayload::of(created.map(Character::of))
     }
 
     /// Changes a character made of `expectedVersion`; if it has changed since, nothing happens and the error is CONFLICT.
@@ -314,23 +288,14 @@ impl CharacterMutation {
                 .update(actor, parse_id("id", &input.id)?, input.expected_version, patch)
                 .await
         };
-        UpdateCharacterPayload::of(updated.await)
+        UpdateCharacterPayload::of(updated.await.map(Character::of))
     }
 
     /// Chats with the character stay.
     async fn delete_character(&self, ctx: &Context<'_>, input: DeleteCharacterInput) -> Result<DeleteCharacterPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let deleted = async { services.characters.delete(actor, parse_id("id", &input.id)?).await };
-        match deleted.await {
-            Ok(()) => Ok(DeleteCharacterPayload {
-                deleted_id: Some(input.id),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(DeleteCharacterPayload {
-                deleted_id: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        DeleteCharacterPayload::of(deleted.await.map(|()| input.id))
     }
 
     async fn set_character_visibility(
@@ -345,7 +310,7 @@ impl CharacterMutation {
                 .set_visibility(actor, parse_id("id", &input.id)?, input.visibility.into())
                 .await
         };
-        SetCharacterVisibilityPayload::of(changed.await)
+        SetCharacterVisibilityPayload::of(changed.await.map(Character::of))
     }
 
     /// Makes a private character of a card. The file and its JSON are kept as they came.

@@ -10,7 +10,7 @@ use tavern_schema::chat::{
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
 use tavern_schema::error::{
     CreateChatSessionError, DeleteChatSessionError, ForkChatSessionError, UpdateChatSessionError, nullable,
-    operation_error, user_errors,
+    operation_error,
 };
 use tavern_schema::id::{parse_id, parse_ids};
 use tavern_services::chat::{NewSession, SessionPatch};
@@ -20,6 +20,7 @@ use crate::character::Character;
 use crate::context::RequestContext;
 use crate::generation::Generation;
 use crate::message::{Message, load_message};
+use crate::payload::payload;
 
 /// A conversation with one or more characters.
 #[derive(SimpleObject, Debug, Clone)]
@@ -179,30 +180,13 @@ impl ChatQuery {
     }
 }
 
-#[derive(SimpleObject, Default)]
-pub struct CreateChatSessionPayload {
-    chat_session: Option<ChatSession>,
-    user_errors: Vec<CreateChatSessionError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct UpdateChatSessionPayload {
-    chat_session: Option<ChatSession>,
-    user_errors: Vec<UpdateChatSessionError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct ForkChatSessionPayload {
-    chat_session: Option<ChatSession>,
-    user_errors: Vec<ForkChatSessionError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct DeleteChatSessionPayload {
+payload! { CreateChatSessionPayload { chat_session: ChatSession }, CreateChatSessionError }
+payload! { UpdateChatSessionPayload { chat_session: ChatSession }, UpdateChatSessionError }
+payload! { ForkChatSessionPayload { chat_session: ChatSession }, ForkChatSessionError }
+payload! { DeleteChatSessionPayload {
     /// What is gone.
-    deleted_id: Option<ID>,
-    user_errors: Vec<DeleteChatSessionError>,
-}
+    deleted_id: ID
+}, DeleteChatSessionError }
 
 #[derive(Default)]
 pub struct ChatMutation;
@@ -231,16 +215,7 @@ impl ChatMutation {
                 )
                 .await
         };
-        match created.await {
-            Ok(session) => Ok(CreateChatSessionPayload {
-                chat_session: Some(ChatSession::of(session)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(CreateChatSessionPayload {
-                chat_session: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        CreateChatSessionPayload::of(created.await.map(ChatSession::of))
     }
 
     async fn update_chat_session(
@@ -255,16 +230,7 @@ impl ChatMutation {
             is_archived: input.is_archived,
         };
         let updated = async { services.chats.update(actor, parse_id("id", &input.id)?, patch).await };
-        match updated.await {
-            Ok(session) => Ok(UpdateChatSessionPayload {
-                chat_session: Some(ChatSession::of(session)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(UpdateChatSessionPayload {
-                chat_session: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        UpdateChatSessionPayload::of(updated.await.map(ChatSession::of))
     }
 
     /// Starts a chat that begins as another one did, up to a message; the messages are copied.
@@ -278,16 +244,7 @@ impl ChatMutation {
             let message = parse_id("messageId", &input.message_id)?;
             services.chats.fork(actor, message, input.title).await
         };
-        match Box::pin(forked).await {
-            Ok(session) => Ok(ForkChatSessionPayload {
-                chat_session: Some(ChatSession::of(session)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(ForkChatSessionPayload {
-                chat_session: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        ForkChatSessionPayload::of(Box::pin(forked).await.map(ChatSession::of))
     }
 
     /// Deletes a chat with all its messages. A reply being written is stopped.
@@ -298,16 +255,7 @@ impl ChatMutation {
     ) -> Result<DeleteChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let deleted = async { services.chats.delete(actor, parse_id("id", &input.id)?).await };
-        match deleted.await {
-            Ok(()) => Ok(DeleteChatSessionPayload {
-                deleted_id: Some(input.id),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(DeleteChatSessionPayload {
-                deleted_id: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        DeleteChatSessionPayload::of(deleted.await.map(|()| input.id))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::chat::{ChatSession, load_session};
 use crate::context::RequestContext;
 use crate::loaders::shared;
 use crate::message::{Message, load_message};
+use crate::payload::payload;
 
 /// One attempt to produce a reply: it outlives the client that asked for it, and ends exactly once.
 #[derive(SimpleObject, Debug, Clone)]
@@ -89,11 +90,7 @@ pub struct GenerateReplyPayload {
     user_errors: Vec<GenerateReplyError>,
 }
 
-#[derive(SimpleObject, Default)]
-pub struct StopGenerationPayload {
-    generation: Option<Generation>,
-    user_errors: Vec<StopGenerationError>,
-}
+payload! { StopGenerationPayload { generation: Generation }, StopGenerationError }
 
 #[derive(Default)]
 pub struct GenerationMutation;
@@ -136,16 +133,7 @@ impl GenerationMutation {
                 .stop(actor, parse_id("generationId", &input.generation_id)?)
                 .await
         };
-        match stopped.await {
-            Ok(generation) => Ok(StopGenerationPayload {
-                generation: Some(Generation::of(generation)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(StopGenerationPayload {
-                generation: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        StopGenerationPayload::of(stopped.await.map(Generation::of))
     }
 }
 

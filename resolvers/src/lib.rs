@@ -9,6 +9,7 @@ mod loaders;
 pub mod message;
 pub mod model;
 pub mod node;
+mod payload;
 pub mod session_event;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};

@@ -19,6 +19,7 @@ use crate::chat::{Author, ChatSession, load_session};
 use crate::context::RequestContext;
 use crate::generation::Generation;
 use crate::loaders::shared;
+use crate::payload::payload;
 
 /// One message of a chat.
 #[derive(SimpleObject, Debug, Clone)]
@@ -84,23 +85,9 @@ pub struct SendMessagePayload {
     user_errors: Vec<SendMessageError>,
 }
 
-#[derive(SimpleObject, Default)]
-pub struct EditMessagePayload {
-    message: Option<Message>,
-    user_errors: Vec<EditMessageError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct SetMessageHiddenPayload {
-    message: Option<Message>,
-    user_errors: Vec<SetMessageHiddenError>,
-}
-
-#[derive(SimpleObject, Default)]
-pub struct SelectSwipePayload {
-    message: Option<Message>,
-    user_errors: Vec<SelectSwipeError>,
-}
+payload! { EditMessagePayload { message: Message }, EditMessageError }
+payload! { SetMessageHiddenPayload { message: Message }, SetMessageHiddenError }
+payload! { SelectSwipePayload { message: Message }, SelectSwipeError }
 
 #[derive(SimpleObject, Default)]
 pub struct DeleteMessagesPayload {
@@ -152,16 +139,7 @@ impl MessageMutation {
                 .edit(actor, parse_id("id", &input.id)?, input.content, input.expected_version)
                 .await
         };
-        match edited.await {
-            Ok(message) => Ok(EditMessagePayload {
-                message: Some(Message::of(message)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(EditMessagePayload {
-                message: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        EditMessagePayload::of(edited.await.map(Message::of))
     }
 
     async fn delete_messages(&self, ctx: &Context<'_>, input: DeleteMessagesInput) -> Result<DeleteMessagesPayload> {
@@ -198,16 +176,7 @@ impl MessageMutation {
                 .set_hidden(actor, parse_id("id", &input.id)?, input.is_hidden)
                 .await
         };
-        match changed.await {
-            Ok(message) => Ok(SetMessageHiddenPayload {
-                message: Some(Message::of(message)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(SetMessageHiddenPayload {
-                message: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        SetMessageHiddenPayload::of(changed.await.map(Message::of))
     }
 
     /// Shows another of a message's alternatives.
@@ -219,16 +188,7 @@ impl MessageMutation {
                 .select_swipe(actor, parse_id("messageId", &input.message_id)?, input.index)
                 .await
         };
-        match selected.await {
-            Ok(message) => Ok(SelectSwipePayload {
-                message: Some(Message::of(message)),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => Ok(SelectSwipePayload {
-                message: None,
-                user_errors: user_errors(error)?,
-            }),
-        }
+        SelectSwipePayload::of(selected.await.map(Message::of))
     }
 }
 

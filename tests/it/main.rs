@@ -7,6 +7,7 @@ mod characters;
 mod chat;
 mod forks;
 mod house;
+mod limits;
 mod recovery;
 mod relations;
 mod streams;

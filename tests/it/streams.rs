@@ -10,6 +10,29 @@ const EVENTS: &str = "subscription($s: ID!, $a: String) { sessionEvents(sessionI
     ... on MessageCreated { message { id content } } ... on MessageUpdated { message { id content isHidden } } ... on MessagesDeleted { ids } \
     ... on GenerationStarted { generation { id } } ... on GenerationFinished { generation { id status } } } }";
 
+/// A server, somebody on it, and a chat of theirs.
+async fn reader() -> (Tavern, Client, String) {
+    reader_on(Tavern::start().await).await
+}
+
+/// The same with a model that does as it is told.
+async fn reader_of_fake() -> (Fake, Tavern, Client, String) {
+    let fake = Fake::start().await;
+    let (tavern, client, session) = reader_on(Tavern::with(|config| fake.configure(config)).await).await;
+    (fake, tavern, client, session)
+}
+
+async fn reader_on(tavern: Tavern) -> (Tavern, Client, String) {
+    let client = tavern.user("reader").await;
+    let session = client.chat().await;
+    (tavern, client, session)
+}
+
+/// How much the demo model says, and how fast.
+fn demo(words: u32, delay_ms: u32) -> Value {
+    json!({ "extra": { "demo": { "words": words, "delayMs": delay_ms } } })
+}
+
 /// Reads a reply's stream from where `so_far` is, at most `most` events.
 async fn read(client: &Client, generation: &str, so_far: &mut Assembled, most: usize) {
     let mut socket = client.socket().await;
@@ -29,16 +52,8 @@ async fn read(client: &Client, generation: &str, so_far: &mut Assembled, most: u
 
 #[tokio::test]
 async fn a_reader_from_the_start_gets_every_byte_and_one_end() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
-    let (_, generation) = client
-        .send(
-            &session,
-            "Tell me.",
-            json!({ "extra": { "demo": { "words": 60, "delayMs": 2 } } }),
-        )
-        .await;
+    let (_tavern, client, session) = reader().await;
+    let (_, generation) = client.send(&session, "Tell me.", demo(60, 2)).await;
     let mut all = Assembled::default();
     read(&client, &generation, &mut all, usize::MAX).await;
     assert!(all.is_whole());
@@ -46,16 +61,8 @@ async fn a_reader_from_the_start_gets_every_byte_and_one_end() {
 
 #[tokio::test]
 async fn a_reader_who_comes_after_the_end_gets_the_whole_reply() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
-    let (_, generation) = client
-        .send(
-            &session,
-            "Tell me.",
-            json!({ "extra": { "demo": { "words": 20, "delayMs": 0 } } }),
-        )
-        .await;
+    let (_tavern, client, session) = reader().await;
+    let (_, generation) = client.send(&session, "Tell me.", demo(20, 0)).await;
     client.ended(&generation).await;
     let mut late = Assembled::default();
     read(&client, &generation, &mut late, usize::MAX).await;
@@ -77,13 +84,7 @@ async fn a_reader_who_reconnects_in_the_middle_gets_every_byte_once() {
     let mut random = SmallRng::seed_from_u64(11);
     for _ in 0..4 {
         let session = client.chat().await;
-        let (_, generation) = client
-            .send(
-                &session,
-                "Tell me.",
-                json!({ "extra": { "demo": { "words": 80, "delayMs": 3 } } }),
-            )
-            .await;
+        let (_, generation) = client.send(&session, "Tell me.", demo(80, 3)).await;
         let mut all = Assembled::default();
         while all.ended.is_none() {
             read(&client, &generation, &mut all, random.random_range(1..6)).await;
@@ -94,10 +95,7 @@ async fn a_reader_who_reconnects_in_the_middle_gets_every_byte_once() {
 
 #[tokio::test]
 async fn a_reply_goes_on_when_its_reader_leaves() {
-    let fake = Fake::start().await;
-    let tavern = Tavern::with(|config| fake.configure(config)).await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (fake, _tavern, client, session) = reader_of_fake().await;
     let (say, said) = tokio::sync::mpsc::channel(4);
     fake.next(Script::Follow(said)).await;
     let (_, generation) = client.send(&session, "Go on.", json!({})).await;
@@ -117,10 +115,7 @@ async fn a_reply_goes_on_when_its_reader_leaves() {
 
 #[tokio::test]
 async fn characters_split_between_pieces_of_the_provider_arrive_whole() {
-    let fake = Fake::start().await;
-    let tavern = Tavern::with(|config| fake.configure(config)).await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (fake, _tavern, client, session) = reader_of_fake().await;
     fake.next(Script::Say(vec!["日本", "語 🏮", " é", "\r\n", "{{user}}", "\u{0}"]))
         .await;
     let (_, generation) = client.send(&session, "Go.", json!({})).await;
@@ -132,10 +127,7 @@ async fn characters_split_between_pieces_of_the_provider_arrive_whole() {
 
 #[tokio::test]
 async fn a_provider_that_breaks_in_the_middle_interrupts_the_reply_and_what_came_is_kept() {
-    let fake = Fake::start().await;
-    let tavern = Tavern::with(|config| fake.configure(config)).await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (fake, _tavern, client, session) = reader_of_fake().await;
     let (say, said) = tokio::sync::mpsc::channel(4);
     fake.next(Script::Break(said)).await;
     let (_, generation) = client.send(&session, "Go.", json!({})).await;
@@ -154,10 +146,7 @@ async fn a_provider_that_breaks_in_the_middle_interrupts_the_reply_and_what_came
 
 #[tokio::test]
 async fn a_provider_that_refuses_fails_the_reply_without_telling_its_secrets() {
-    let fake = Fake::start().await;
-    let tavern = Tavern::with(|config| fake.configure(config)).await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (fake, _tavern, client, session) = reader_of_fake().await;
     fake.next(Script::Fail(401)).await;
     let (_, generation) = client.send(&session, "Go.", json!({})).await;
     let ended = client.ended(&generation).await;
@@ -167,25 +156,11 @@ async fn a_provider_that_refuses_fails_the_reply_without_telling_its_secrets() {
 
 #[tokio::test]
 async fn cursors_that_are_none_are_refused() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
-    let (_, generation) = client
-        .send(
-            &session,
-            "Tell me.",
-            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
-        )
-        .await;
+    let (_tavern, client, session) = reader().await;
+    let (_, generation) = client.send(&session, "Tell me.", demo(3, 0)).await;
     let (_, other) = {
         let session = client.chat().await;
-        client
-            .send(
-                &session,
-                "Tell me.",
-                json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
-            )
-            .await
+        client.send(&session, "Tell me.", demo(3, 0)).await
     };
     for wrong in [
         "",
@@ -215,9 +190,7 @@ async fn cursors_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn ids_that_are_none_are_refused() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (_tavern, client, session) = reader().await;
     let stream = |id: &str| json!({ "id": id });
     assert_eq!(
         client.socket().await.refused(&stream_query(), stream("nonsense")).await,
@@ -239,19 +212,11 @@ async fn ids_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn a_session_tells_what_happens_in_it_in_order() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (_tavern, client, session) = reader().await;
     let mut socket = client.socket().await;
     socket.subscribe(EVENTS, json!({ "s": session })).await;
     stand(&client, &mut socket, &session).await;
-    let (message, generation) = client
-        .send(
-            &session,
-            "Hello.",
-            json!({ "extra": { "demo": { "words": 3, "delayMs": 0 } } }),
-        )
-        .await;
+    let (message, generation) = client.send(&session, "Hello.", demo(3, 0)).await;
     let mut seen = Vec::new();
     while seen.last().is_none_or(|kind| kind != "GenerationFinished") {
         let event = socket.event().await["sessionEvents"].take();
@@ -277,9 +242,7 @@ async fn a_session_tells_what_happens_in_it_in_order() {
 
 #[tokio::test]
 async fn a_session_is_followed_from_a_cursor_without_a_gap() {
-    let tavern = Tavern::start().await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (_tavern, client, session) = reader().await;
     let mut socket = client.socket().await;
     socket.subscribe(EVENTS, json!({ "s": session })).await;
     let cursor = stand(&client, &mut socket, &session).await;
@@ -301,8 +264,7 @@ async fn a_session_is_followed_from_a_cursor_without_a_gap() {
 #[tokio::test]
 async fn whoever_missed_more_than_is_kept_is_told_to_read_again() {
     let tavern = Tavern::with(|config| config.limits.session_events = 4).await;
-    let client = tavern.user("reader").await;
-    let session = client.chat().await;
+    let (_tavern, client, session) = reader_on(tavern).await;
     let greeting = greeting(&client, &session).await;
     let mut socket = client.socket().await;
     socket.subscribe(EVENTS, json!({ "s": session })).await;

@@ -17,6 +17,13 @@ pub fn run(report: &mut Report) -> Result<()> {
     })?;
     report.step("format", || {
         shell::run(&mut shell::cargo(&["fmt", "--all", "--", "--check"]))?;
+        shell::run(&mut shell::cargo(&[
+            "fmt",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--",
+            "--check",
+        ]))?;
         Ok(Vec::new())
     })?;
     report.step("lints", || {

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::fuzz::Fuzz;
 use crate::machine::{self, CHROMIUM};
 use crate::npm;
 use crate::postgres::Postgres;
@@ -23,6 +24,8 @@ pub enum Lane {
     Conformance,
     /// The web UI: types, operations, reproducible build, a browser.
     Playground,
+    /// Whatever reads foreign bytes, fuzzed for a few seconds each.
+    Fuzz,
 }
 
 /// Runs the lanes named, or all.
@@ -41,6 +44,7 @@ pub fn run(lanes: &[Lane], report: &mut Report) -> Result<()> {
             Lane::Services => report.step("services", services)?,
             Lane::Conformance => report.step("conformance", conformance)?,
             Lane::Playground => report.step("playground", playground)?,
+            Lane::Fuzz => report.step("fuzz", || Fuzz::default().run())?,
         }
     }
     Ok(())

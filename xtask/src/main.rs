@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod lanes;
 mod machine;
 mod npm;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Everything a change must pass: format, lints, lock file, all lanes.
     Ci,
+    /// Fuzz whatever reads foreign bytes.
+    Fuzz(fuzz::Fuzz),
     /// A throw-away PostgreSQL for developing against.
     Services {
         #[arg(value_enum)]
@@ -75,6 +78,12 @@ fn run(task: Task) -> Result<()> {
         Task::Ci => {
             let mut report = Report::default();
             let outcome = ci::run(&mut report);
+            report.print();
+            outcome
+        }
+        Task::Fuzz(fuzz) => {
+            let mut report = Report::default();
+            let outcome = report.step("fuzz", || fuzz.run());
             report.print();
             outcome
         }

@@ -21,6 +21,13 @@ pub fn target() -> PathBuf {
 /// The cargo that runs this task, so that a toolchain chosen by the caller stays chosen.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    forget_own_package(&mut command);
+    command.args(arguments);
+    command
+}
+
+/// Keeps from a cargo what the one that runs this task says of xtask.
+pub fn forget_own_package(command: &mut Command) {
     // `cargo run` tells its program about the package it runs. Some build scripts (ring's) would take that for a change
     // of theirs and build again, in each direction between a task and the cargo of everyday.
     for (name, _) in std::env::vars_os() {
@@ -32,8 +39,6 @@ pub fn cargo(arguments: &[&str]) -> Command {
             command.env_remove(&name);
         }
     }
-    command.args(arguments);
-    command
 }
 
 /// # Errors

@@ -145,6 +145,18 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_fills_the_cache_is_kept_and_a_larger_one_is_only_answered() {
+        let (text, limits) = (format!("{{ {} }}", "a".repeat(100)), Limits::default());
+        let weight = text.len() * AST_BYTES_PER_TEXT_BYTE + 1024;
+        for (capacity, kept) in [(weight, 1), (weight - 1, 0)] {
+            let cache = DocumentCache::new(capacity);
+            cache.find(Some(&text), None, &limits).expect("a good document");
+            cache.by_text.run_pending_tasks();
+            assert_eq!(cache.by_text.entry_count(), kept, "{capacity} bytes");
+        }
+    }
+
+    #[test]
     fn a_document_is_parsed_once() {
         let (cache, limits) = (DocumentCache::new(1 << 20), Limits::default());
         let find = || cache.find(Some("{ hello }"), None, &limits).expect("a good document");

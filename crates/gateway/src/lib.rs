@@ -4,6 +4,9 @@ mod cache;
 mod document;
 mod error;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 pub mod health;
 pub mod house;

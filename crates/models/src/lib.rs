@@ -15,6 +15,10 @@ mod router;
 pub mod sse;
 mod stops;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use openai::fuzzing;
+
 pub use config::{DeploymentConfig, ModelConfig, ModelsConfig, ProviderConfig, ProviderKind, Secret, Timeouts};
 pub use request::{Cast, CharacterBrief, CompletionRequest, ModelEvent, PromptMessage, ProviderUsage};
 pub use router::{Price, Router, RouterError};

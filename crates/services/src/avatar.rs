@@ -3,6 +3,11 @@
 //! What is served is always re-encoded from pixels: a card's file carries its whole text, and files
 //! of strangers have been more than one thing before. The file itself is kept as it came.
 
+mod sweep;
+
+#[cfg(test)]
+pub(crate) use sweep::GRACE as SWEEP_GRACE;
+
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -17,6 +22,8 @@ use tokio::sync::Semaphore;
 
 /// The longest sides that are served, in pixels. A wish is rounded up to the next.
 pub const SIZES: [u32; 5] = [64, 128, 256, 512, 1024];
+/// Where all objects of characters lie, each character's in a folder named by its id.
+const FOLDER: &str = "characters";
 /// Pictures being decoded at once: each may take hundreds of megabytes.
 const DECODERS: usize = 2;
 /// Four bytes a pixel, and room for the decoder's own.
@@ -35,6 +42,7 @@ pub struct Avatars {
     objects: Objects,
     decoders: Arc<Semaphore>,
     max_pixels: u64,
+    swept: Arc<sweep::Progress>,
 }
 
 impl Avatars {
@@ -43,16 +51,17 @@ impl Avatars {
             objects,
             decoders: Arc::new(Semaphore::new(DECODERS)),
             max_pixels: limits.avatar_pixels,
+            swept: Arc::default(),
         }
     }
 
     /// Where the file of a character lies.
-    fn source_key(character: CharacterId) -> String {
-        format!("characters/{}/original", key_part(character))
+    pub(crate) fn source_key(character: CharacterId) -> String {
+        format!("{FOLDER}/{}/original", key_part(character))
     }
 
     fn size_key(character: CharacterId, hash: &str, size: u32) -> String {
-        format!("characters/{}/{}-{size}", key_part(character), &hash[..16])
+        format!("{FOLDER}/{}/{}-{size}", key_part(character), &hash[..16])
     }
 
     /// Checks that `bytes` is a picture that can be decoded within the limits.

@@ -15,7 +15,7 @@ use crate::live::{ReplyEvent, Watcher};
 /// How long a stop waits for the reply to be settled.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 /// How often a reply that nobody here writes is looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Chats {
     /// The generation, if the caller may see its session.

@@ -16,6 +16,8 @@ pub mod message;
 pub mod password;
 mod reaper;
 mod runtime;
+#[cfg(test)]
+mod testing;
 pub mod throttle;
 pub mod token;
 pub mod turn;

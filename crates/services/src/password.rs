@@ -192,6 +192,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn so_many_passwords_are_hashed_at_once_and_the_next_wait() {
+        let limits = Limits {
+            password_hashers: 2,
+            ..Limits::default()
+        };
+        let passwords = Passwords::new(&limits).unwrap();
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // Whoever hashes waits for a second one; no third may come in between.
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let work = || {
+            let (running, most, both) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&both));
+            passwords.run(move |_| {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                both.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+                both.wait();
+                Ok(())
+            })
+        };
+        futures::future::try_join_all((0..6).map(|_| work())).await.unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
     async fn a_full_queue_sends_the_next_away() {
         let passwords = passwords();
         let _places: Vec<_> = (0..WAITING)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tavern_domain::generation::{Generation, GenerationError, GenerationStatus};
-use tavern_domain::{Code, Result};
+use tavern_domain::{Code, Result, Timestamp};
 
 use crate::Shared;
 use crate::chat::Chats;
@@ -192,12 +192,18 @@ impl Chats {
         self.settle(generation, record.text, ending).await
     }
 
-    /// Forgets what has expired, and documents whose turn never became real.
+    /// Forgets what has expired, files without a character, and documents whose turn never became real.
     async fn tidy(&self) -> Result<()> {
         let Shared { store, clock, .. } = &*self.0.shared;
         let now = clock.now();
         self.0.accounts.clean_up().await?;
         store.chats.purge_idempotency(now).await?;
+        self.0.characters.avatars().sweep(store, now).await?;
+        self.sweep_messages(now).await
+    }
+
+    async fn sweep_messages(&self, now: Timestamp) -> Result<()> {
+        let store = &self.0.shared.store;
         let (from, to) = (now.minus(SWEEP_BACK), now.minus(SWEEP_AFTER));
         let mut after = None;
         loop {
@@ -222,3 +228,6 @@ impl Chats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

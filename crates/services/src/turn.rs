@@ -594,3 +594,6 @@ fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,7 @@ impl Drop for Log {
     }
 }
 
-fn parse(cursor: &str) -> Option<(u64, u64)> {
+pub(crate) fn parse(cursor: &str) -> Option<(u64, u64)> {
     let (epoch, offset) = cursor.split_once('.')?;
     let hex = |text: &str| {
         text.bytes()

@@ -2,11 +2,12 @@
 
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tavern_domain::character::{Character, CharacterSummary, CharacterText, Visibility, tag_key};
 use tavern_domain::{CharacterId, Result, Timestamp, UserId};
+use uuid::Uuid;
 
 use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{character, character_tag};
@@ -60,6 +61,23 @@ impl CharacterStore {
                 .await
                 .db()?;
             found.extend(rows.into_iter().map(to_character));
+        }
+        Ok(found)
+    }
+
+    /// The ids of those that exist, in no particular order.
+    pub async fn existing(&self, ids: &[CharacterId]) -> Result<Vec<CharacterId>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for list in lists(ids.iter().map(|id| id.uuid())) {
+            let rows: Vec<Uuid> = character::Entity::find()
+                .select_only()
+                .column(character::Column::Id)
+                .filter(character::Column::Id.is_in(list))
+                .into_tuple()
+                .all(&self.db.read)
+                .await
+                .db()?;
+            found.extend(rows.into_iter().map(CharacterId::from_uuid));
         }
         Ok(found)
     }

@@ -16,6 +16,9 @@ mod cursor;
 mod db;
 mod documents;
 mod entity;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod login;
 mod objects;
@@ -30,5 +33,5 @@ pub use chat::{ChatStore, DeletedSession, Idempotency, SessionChange, TurnOutcom
 pub use documents::{DocumentStore, GenerationRecord, SqlDocuments};
 pub use generation::GenerationStore;
 pub use login::Rotation;
-pub use objects::Objects;
+pub use objects::{ListedObject, Objects};
 pub use store::{MigrationState, ObjectsConfig, Store, StoreConfig, migrate, migrations};

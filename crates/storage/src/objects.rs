@@ -1,13 +1,15 @@
 //! Objects: immutable bytes under a key, such as pictures named by their hash. Files for now.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt};
-use tavern_domain::{Code, Error, Result};
+use tavern_domain::{Code, Error, Result, Timestamp};
 
 /// Objects by key. Cheap to clone.
 ///
@@ -15,6 +17,13 @@ use tavern_domain::{Code, Error, Result};
 /// empty, `.` or `..`; anything else is BAD_USER_INPUT on `key`.
 #[derive(Clone)]
 pub struct Objects(Arc<dyn ObjectStore>);
+
+/// An object in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    pub key: String,
+    pub stored_at: Timestamp,
+}
 
 impl Objects {
     /// Bytes of a key.
@@ -69,6 +78,31 @@ impl Objects {
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(Error::internal(error)),
         }
+    }
+
+    /// The first `limit` objects below `prefix/` behind the key `after`, in the order of their keys.
+    /// Looks at every object there, and keeps no more than `limit` in memory.
+    pub async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ListedObject>> {
+        let prefix = parse(prefix)?;
+        let mut all = match after {
+            Some(after) => self.0.list_with_offset(Some(&prefix), &parse(after)?),
+            None => self.0.list(Some(&prefix)),
+        };
+        // Files come in no order.
+        let mut first = BTreeMap::new();
+        while let Some(object) = all.try_next().await.map_err(Error::internal)? {
+            first.insert(object.location, Timestamp(object.last_modified.timestamp_millis()));
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+        Ok(first
+            .into_iter()
+            .map(|(key, stored_at)| ListedObject {
+                key: key.into(),
+                stored_at,
+            })
+            .collect())
     }
 }
 
@@ -128,5 +162,22 @@ mod tests {
         objects.delete("a/b").await.expect("deleted");
         objects.delete("a/b").await.expect("deleted again");
         assert!(!objects.exists("a/b").await.expect("asked"));
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_on_where_the_last_one_ended() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let objects = Objects::files(&directory.path().join("objects")).expect("objects");
+        for key in ["a/3", "a/1", "b/0", "a/2/x", "a/2/w"] {
+            objects.put(key, Bytes::from_static(b"x")).await.expect("stored");
+        }
+        let keys = async |after, limit| {
+            let list = objects.list("a", after, limit).await.expect("listed");
+            list.into_iter().map(|object| object.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(None, 2).await, ["a/1", "a/2/w"]);
+        assert_eq!(keys(Some("a/2/w"), 2).await, ["a/2/x", "a/3"]);
+        assert_eq!(keys(Some("a/3"), 2).await, [""; 0]);
+        assert!(objects.list("nowhere", None, 2).await.expect("listed").is_empty());
     }
 }

@@ -14,8 +14,8 @@ mod accept;
 mod answer;
 mod body;
 mod memory;
-mod multipart;
-mod params;
+pub(crate) mod multipart;
+pub(crate) mod params;
 mod sse;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

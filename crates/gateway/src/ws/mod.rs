@@ -23,7 +23,7 @@
 mod operations;
 mod outbox;
 mod pace;
-mod protocol;
+pub(crate) mod protocol;
 mod session;
 
 use std::collections::HashMap;

@@ -14,7 +14,7 @@ const MAX_REASON_BYTES: usize = 123;
 
 /// A message from a client.
 #[derive(Debug, PartialEq)]
-pub(super) enum ClientMessage {
+pub(crate) enum ClientMessage {
     ConnectionInit { payload: Map<String, Value> },
     Ping { payload: Option<Value> },
     Pong,
@@ -23,7 +23,7 @@ pub(super) enum ClientMessage {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct SubscribePayload {
+pub(crate) struct SubscribePayload {
     pub(super) query: Option<String>,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Map<String, Value>,
@@ -33,7 +33,7 @@ pub(super) struct SubscribePayload {
 impl ClientMessage {
     /// # Errors
     /// What is wrong with the message, for the reason of a close frame.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let Value::Object(mut message) = serde_json::from_str(text).map_err(|error| format!("Not JSON: {error}"))?
         else {
             return Err("A message must be an object".into());
@@ -127,7 +127,7 @@ fn with_payload(head: &str, payload: &impl serde::Serialize) -> Vec<u8> {
 }
 
 /// A close frame; what is too long of `reason` is cut.
-pub(super) fn close(code: u16, reason: &str) -> CloseFrame {
+pub(crate) fn close(code: u16, reason: &str) -> CloseFrame {
     let reason = &reason[..reason.floor_char_boundary(MAX_REASON_BYTES)];
     CloseFrame {
         code: CloseCode::from(code),

@@ -72,6 +72,19 @@ async fn a_connection_over_the_cap_is_told_to_come_back_and_may() {
     .await;
 }
 
+// Only Linux has the whole of 127.0.0.0/8 on its loopback.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_others_have_theirs() {
+    let site = with(|limits| limits.connections_per_address = 2);
+    let (mut first, mut second) = (site.connect().await, site.connect().await);
+    assert_eq!(first.get("/", &[]).await.status, 200);
+    assert_eq!(second.get("/", &[]).await.status, 200);
+    assert_eq!(site.get("/", &[]).await.status, 503);
+    let mut neighbour = site.connect_from([127, 0, 0, 2].into()).await;
+    assert_eq!(neighbour.get("/", &[]).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_connection_serves_so_many_requests() {
     let site = with(|limits| limits.requests_per_connection = 3);

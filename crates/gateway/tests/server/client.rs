@@ -1,7 +1,7 @@
 //! A server of a few plain routes, and a client that says exactly what a test wants said.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tavern_domain::Limits;
 use tavern_gateway::layers::{Edge, dress};
 use tavern_gateway::server;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,15 @@ impl Site {
     pub async fn connect(&self) -> Client {
         Client(BufReader::new(
             TcpStream::connect(self.address).await.expect("the server listens"),
+        ))
+    }
+
+    /// A connection from another address of this machine.
+    pub async fn connect_from(&self, address: Ipv4Addr) -> Client {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((address, 0).into()).expect("an address of this machine");
+        Client(BufReader::new(
+            socket.connect(self.address).await.expect("the server listens"),
         ))
     }
 

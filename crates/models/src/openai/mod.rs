@@ -1,6 +1,8 @@
 //! The OpenAI formats, chat completions and text completions, as OpenAI and the many compatible servers speak it.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod wire;
 
 use std::collections::VecDeque;
@@ -266,10 +268,9 @@ async fn read_up_to(response: reqwest::Response, limit: usize) -> Result<Vec<u8>
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
     use proptest::prelude::*;
 
-    use super::*;
+    use super::fuzzing::streamed;
 
     const RECORDED: &str = concat!(
         ": connected\r\n\r\n",
@@ -281,13 +282,6 @@ mod tests {
         "data: [DONE]\n\n",
     );
 
-    fn chunks(pieces: impl Iterator<Item = &'static [u8]> + Send + 'static) -> Vec<String> {
-        let body = stream::iter(pieces.map(|piece| Ok(Bytes::from_static(piece)))).boxed();
-        let read = EventStream::new("p".into(), body).into_chunks();
-        let chunks = read.map(|chunk| format!("{chunk:?}")).collect::<Vec<_>>();
-        chunks.now_or_never().expect("everything is there")
-    }
-
     proptest! {
         #[test]
         fn any_cutting_of_a_recorded_stream_gives_the_same_chunks(
@@ -297,13 +291,13 @@ mod tests {
             cuts.extend([0, RECORDED.len()]);
             cuts.sort_unstable();
             let pieces: Vec<_> = cuts.windows(2).map(|pair| &RECORDED.as_bytes()[pair[0]..pair[1]]).collect();
-            prop_assert_eq!(chunks(pieces.into_iter()), chunks(std::iter::once(RECORDED.as_bytes())));
+            prop_assert_eq!(streamed(pieces), streamed([RECORDED.as_bytes()]));
         }
     }
 
     #[test]
     fn cutting_at_every_byte_loses_nothing() {
-        let read = chunks((0..RECORDED.len()).map(|at| &RECORDED.as_bytes()[at..=at]));
+        let read = streamed(RECORDED.as_bytes().chunks(1));
         assert!(read.contains(&"Ok(Text(\"Grüße 🐉\"))".to_owned()), "{read:?}");
         assert!(read.last().is_some_and(|last| last.contains("Usage")), "{read:?}");
     }

@@ -1,0 +1,27 @@
+//! What a provider answers, read without a connection: for tests and fuzz targets.
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream};
+
+use super::EventStream;
+
+/// Everything that is read of a streamed reply that comes in these pieces.
+pub fn streamed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
+    let pieces: Vec<_> = pieces
+        .into_iter()
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect();
+    let read = EventStream::new("p".into(), stream::iter(pieces).boxed()).into_chunks();
+    let chunks = read.map(|chunk| format!("{chunk:?}")).collect();
+    chunks.now_or_never().expect("everything is there")
+}
+
+/// What is read of a reply in one piece, and what is made of the same bytes as the body of an error.
+#[cfg(feature = "fuzzing")]
+pub fn whole(body: &[u8], status: u16) -> (String, String) {
+    use super::error::{self, Detail};
+    let mut decoder = super::wire::Decoder::new("p".into());
+    let decoded = decoder.decode(&String::from_utf8_lossy(body));
+    let refused = error::of_status("p", status, &Detail::of_body(body));
+    (format!("{decoded:?} {:?}", decoder.finish()), format!("{refused:?}"))
+}
