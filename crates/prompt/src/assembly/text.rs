@@ -1,0 +1,605 @@
+//! The prompt of a completion model: one text.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use tavern_domain::chat::{ChatRole, NotePosition};
+use tavern_domain::generation::GenerationKind;
+use tavern_domain::lore::LorePosition;
+use tavern_domain::persona::PersonaPosition;
+
+use super::TEXT_PADDING;
+use super::examples::{self, ExampleBlock};
+use super::history::{self, Item, Reader};
+use super::injections::{self, InjectedMessage, Step};
+use super::input::{HistoryCut, TurnPrompt};
+use super::ledger::Ledger;
+use super::output::{BuiltPrompt, PromptContent, PromptTooLarge, Source};
+use super::parts::{self, Note, Part, expand, guidance, lore_parts, overridden, persona_at};
+use crate::macros::Macros;
+use crate::preset::{Marker, PromptSlot, StoryPlace};
+use crate::template::{AffixCache, Formatter, LastLine, Line, Place, TemplateValue, render};
+use crate::tokens::Counter;
+
+/// Places of the prompt, for the account.
+mod place {
+    pub(super) const STORY: usize = 0;
+    pub(super) const EXAMPLES: usize = 1;
+    pub(super) const HISTORY: usize = 2;
+    pub(super) const TAIL: usize = 3;
+}
+
+pub(super) fn build<'a>(
+    turn: &TurnPrompt<'a>,
+    macros: &mut Macros<'_>,
+    counter: &Counter,
+) -> Result<BuiltPrompt<'a>, PromptTooLarge> {
+    let context = &turn.preset.context;
+    let room = turn.budget.context.saturating_sub(turn.budget.response);
+    let available = room.saturating_sub(TEXT_PADDING);
+    let mut ledger = Ledger::new(counter, available, 0);
+    let formatter = Formatter::new(turn.preset.instruct.as_ref(), macros);
+    let mut affixes = AffixCache::default();
+
+    parts::note_outlets(turn, &outlet_texts(turn), &mut ledger);
+    let mut note = Note::of(turn, macros, &mut ledger);
+    let in_story = context.story_string.contains("{{mesExamples");
+    let blocks = examples::blocks(turn, macros);
+    let examples = Examples::new(turn, &blocks, &formatter, macros);
+    let story = Story::of(turn, &mut note, &examples, macros, &mut ledger);
+    let story_text = match context.story_place {
+        StoryPlace::BeforeChat => formatter.story(&story.text),
+        StoryPlace::AtDepth { .. } => story.text.clone(),
+    };
+    ledger.place = place::STORY;
+    story.charge(&story_text, &mut ledger);
+    ledger.place = place::HISTORY;
+    let chat_start = expand(macros, &context.chat_start);
+    let chat_start = match chat_start.trim() {
+        "" => String::new(),
+        start => format!("{start}\n"),
+    };
+    include_template(&mut ledger, "chat start", &chat_start, ChatRole::System);
+
+    // What comes behind the history.
+    ledger.place = place::TAIL;
+    let takes_last = turn.kind == GenerationKind::Continue && !turn.history.is_empty();
+    let mut reader = Reader::new(turn);
+    let mut tail = String::new();
+    let post_history = post_history(turn, macros);
+    let guidance = guidance(turn, macros, &mut ledger.warnings);
+    for part in [post_history, guidance].into_iter().flatten() {
+        let around = formatter.affixes(system_line());
+        let tokens = [part.text.as_ref(), &around.prefix, &around.suffix].map(|text| ledger.count(text));
+        for text in [around.prefix.as_str(), &part.text, &around.suffix] {
+            tail.push_str(text);
+        }
+        ledger.include(
+            part,
+            ChatRole::System,
+            None,
+            tokens.iter().fold(0, |sum, tokens| sum.saturating_add(*tokens)),
+        );
+    }
+    let mut prefill = None;
+    if takes_last {
+        let last = turn.history.len().saturating_sub(1);
+        if let Some(item) = reader.read_continued(last, macros, counter) {
+            let around = formatter.affixes(line(&item, Place::Last));
+            let text = around.prefix + &item.text;
+            let part = Part {
+                source: Source::Prefill,
+                label: Cow::Borrowed("prefill"),
+                text: item.text.clone(),
+                reason: "the message that is continued",
+            };
+            let tokens = ledger.count(&text);
+            ledger.include(part, item.role, None, tokens);
+            prefill = Some(item.text.into_owned());
+            tail.push_str(&text);
+        }
+    } else {
+        let last_line = last_line(turn, &formatter, macros);
+        include_template(&mut ledger, "last line", &last_line, ChatRole::Assistant);
+        tail.push_str(&last_line);
+    }
+
+    let count = turn.history.len().saturating_sub(usize::from(takes_last));
+    let last_user = turn
+        .history
+        .get(..count)
+        .and_then(|history| history.iter().rposition(|message| message.role == ChatRole::User));
+    let place_of = |index: usize| {
+        if Some(index) == last_user && index > 0 {
+            Place::Last
+        } else if index == 0 {
+            Place::First
+        } else {
+            Place::Middle
+        }
+    };
+    let mut cost = |index: usize, macros: &mut Macros<'_>, affixes: &mut AffixCache<'a>| -> Option<(Item<'a>, u32)> {
+        let item = reader.read(index, macros, counter)?;
+        let (_, around) = affixes.get(&formatter, line(&item, place_of(index)), |text| counter.count(text));
+        let tokens = item.text_tokens.saturating_add(*around);
+        Some((item, tokens))
+    };
+    let newest_index = count.checked_sub(1);
+    let mut newest = newest_index.and_then(|index| cost(index, macros, &mut affixes));
+    let alignment = expand(macros, formatter.user_alignment_message()).trim().to_owned();
+    let user = macros.scene().user.clone().into_owned();
+    let alignment = match alignment.as_str() {
+        "" => String::new(),
+        text => {
+            let around = formatter.affixes(Line {
+                role: ChatRole::User,
+                name: &user,
+                place: Place::Middle,
+            });
+            around.prefix + text + &around.suffix
+        }
+    };
+    let alignment_tokens = ledger.count(&alignment);
+    let newest_tokens = newest.as_ref().map_or(0, |(_, tokens)| *tokens);
+    let reserved = newest_tokens.saturating_add(alignment_tokens);
+    ledger.check(reserved)?;
+
+    ledger.place = place::HISTORY;
+    let mut placed = Vec::new();
+    injections::collect(turn, &mut note, macros, &mut placed);
+    let mut injected = injections::fit(placed, takes_last, reserved, &mut ledger, |ledger, role| {
+        let around = formatter.affixes(Line {
+            role,
+            name: "",
+            place: Place::Middle,
+        });
+        ledger
+            .count(&around.prefix)
+            .saturating_add(ledger.count(&around.suffix))
+    });
+    if let StoryPlace::AtDepth { depth, role } = context.story_place {
+        injected.push(InjectedMessage {
+            depth: depth.saturating_sub(u32::from(takes_last)),
+            role,
+            text: story_text.clone(),
+        });
+        injected.sort_by_key(|message| Reverse(message.depth));
+    }
+
+    let pins = turn.preset.chat.pin_examples;
+    let mut shown_examples = String::new();
+    let mut dropped_examples = 0;
+    let mut fit_examples = |has_room: bool, reserved: u32, ledger: &mut Ledger<'a, '_>| {
+        ledger.place = place::EXAMPLES;
+        if !in_story {
+            (shown_examples, dropped_examples) = examples.fit(&blocks, has_room, reserved, ledger);
+        }
+    };
+    if pins {
+        fit_examples(true, reserved, &mut ledger);
+    }
+    ledger.place = place::HISTORY;
+    let room = ledger.room().saturating_sub(alignment_tokens);
+    let window = history::window(turn, count, room, true, |index| {
+        if Some(index) == newest_index {
+            newest.take()
+        } else {
+            cost(index, macros, &mut affixes)
+        }
+    });
+    history::account(&window, count, &mut ledger);
+    let starts_with_user = window.items.first().is_none_or(|(item, _)| item.role == ChatRole::User);
+    if !starts_with_user {
+        include_template(&mut ledger, "user alignment", &alignment, ChatRole::User);
+    }
+    if !pins {
+        let has_room = !window.is_cut || turn.cut == HistoryCut::Exact;
+        fit_examples(has_room, 0, &mut ledger);
+    }
+
+    let first_included = window.items.first().map(|(item, _)| item.index);
+    let anchor = first_included
+        .filter(|_| window.is_cut && turn.cut == HistoryCut::Steps)
+        .and_then(|first| Some(turn.history.get(first)?.id));
+    let dropped_messages = count.saturating_sub(window.items.len());
+    let length: usize = window
+        .items
+        .iter()
+        .map(|(item, _)| item.text.len().saturating_add(64))
+        .sum();
+    let mut text = String::with_capacity(length.saturating_add(story_text.len()).saturating_add(1024));
+    if context.story_place == StoryPlace::BeforeChat {
+        for part in [story.anchor_before.as_str(), &story_text, &story.anchor_after] {
+            text.push_str(part);
+            if !part.is_empty() && part != story_text {
+                text.push('\n');
+            }
+        }
+    }
+    text.push_str(&shown_examples);
+    text.push_str(&chat_start);
+    if !starts_with_user {
+        text.push_str(&alignment);
+    }
+    let items = &window.items;
+    injections::interleave(items.len(), injected, &mut text, |text, step| match step {
+        Step::Injected(message) => {
+            let around = formatter.affixes(Line {
+                role: message.role,
+                name: "",
+                place: Place::Middle,
+            });
+            for part in [around.prefix.as_str(), &message.text, &around.suffix] {
+                text.push_str(part);
+            }
+        }
+        Step::History(index) => {
+            if let Some((item, _)) = items.get(index) {
+                let line = line(item, place_of(item.index));
+                let (around, _) = affixes.get(&formatter, line, |text| counter.count(text));
+                for part in [around.prefix.as_str(), &item.text, &around.suffix] {
+                    text.push_str(part);
+                }
+            }
+        }
+    });
+    if formatter.wraps() && !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&tail);
+    let stop = stop_strings(turn, &formatter, macros);
+    let tokens = ledger.used;
+    let (blocks, warnings) = ledger.into_blocks();
+    Ok(BuiltPrompt {
+        content: PromptContent::Text(text),
+        stop,
+        tokens,
+        budget: available,
+        blocks,
+        warnings,
+        dropped_messages,
+        dropped_examples,
+        first_included: first_included.or(turn.history.len().checked_sub(1).filter(|_| takes_last)),
+        anchor,
+        prefill,
+        continue_postfix: String::new(),
+    })
+}
+
+const fn system_line() -> Line<'static> {
+    Line {
+        role: ChatRole::System,
+        name: "",
+        place: Place::Middle,
+    }
+}
+
+const fn line<'a>(item: &Item<'a>, place: Place) -> Line<'a> {
+    Line {
+        role: item.role,
+        name: item.name,
+        place,
+    }
+}
+
+fn include_template<'a>(ledger: &mut Ledger<'a, '_>, label: &'static str, text: &str, role: ChatRole) {
+    if !text.is_empty() {
+        let tokens = ledger.count(text);
+        let part = Part {
+            source: Source::Template,
+            label: Cow::Borrowed(label),
+            text: Cow::Owned(text.to_owned()),
+            reason: "the template's",
+        };
+        ledger.include(part, role, None, tokens);
+    }
+}
+
+/// The main instructions, of the system prompt or the chat preset, or the card's instead.
+fn system_prompt(turn: &TurnPrompt<'_>, macros: &mut Macros<'_>) -> (String, &'static str) {
+    let main = || {
+        let prompts = &turn.preset.chat.prompts;
+        let main = prompts
+            .iter()
+            .find(|entry| entry.slot == PromptSlot::Marker(Marker::Main));
+        main.filter(|entry| entry.enabled).map_or("", |entry| &entry.content)
+    };
+    match &turn.preset.system {
+        Some(system) if system.enabled => overridden(macros, &system.content, turn.card.system_prompt, false),
+        Some(_) => (String::new(), "off in the preset"),
+        None => overridden(macros, main(), turn.card.system_prompt, false),
+    }
+}
+
+fn post_history<'a>(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>) -> Option<Part<'a>> {
+    let own = turn.preset.system.as_ref().filter(|system| system.enabled);
+    let own = own.map_or("", |system| system.post_history.as_str());
+    if !turn.preset.context.allow_post_history {
+        return None;
+    }
+    let (text, reason) = overridden(macros, own, turn.card.post_history_instructions, false);
+    Part::new(Source::PostHistory, "post-history instructions", text, reason)
+}
+
+/// Texts that may have an outlet.
+fn outlet_texts<'a>(turn: &TurnPrompt<'a>) -> Vec<&'a str> {
+    let system = turn.preset.system.as_ref();
+    let mut texts = vec![
+        turn.preset.context.story_string.as_str(),
+        turn.card.system_prompt,
+        turn.card.post_history_instructions,
+    ];
+    texts.extend(
+        system
+            .into_iter()
+            .flat_map(|system| [system.content.as_str(), &system.post_history]),
+    );
+    texts
+}
+
+fn last_line(turn: &TurnPrompt<'_>, formatter: &Formatter, macros: &Macros<'_>) -> String {
+    let scene = macros.scene();
+    let name = match turn.kind {
+        GenerationKind::Impersonate => &scene.user,
+        _ => &scene.char,
+    };
+    formatter.last_line(LastLine {
+        kind: turn.kind,
+        name,
+        force_name: turn.preset.context.always_force_name || turn.kind == GenerationKind::Impersonate,
+        prefill: "",
+    })
+}
+
+/// What ends a reply: sequences, what stands around the chat, the names of those who do not speak.
+fn stop_strings(turn: &TurnPrompt<'_>, formatter: &Formatter, macros: &mut Macros<'_>) -> Vec<String> {
+    let context = &turn.preset.context;
+    let mut stops = formatter.stop_strings();
+    if context.names_as_stop_strings {
+        let scene = macros.scene();
+        let other = match turn.kind {
+            GenerationKind::Impersonate => &scene.char,
+            _ => &scene.user,
+        };
+        let names = [other.as_ref()].into_iter().chain(turn.others.iter().copied());
+        stops.extend(names.filter(|name| !name.is_empty()).map(|name| format!("\n{name}:")));
+    }
+    if context.use_stop_strings {
+        for text in [&context.chat_start, &context.example_separator] {
+            let text = expand(macros, text);
+            if !text.trim().is_empty() {
+                stops.push(format!("\n{}", text.trim()));
+            }
+        }
+    }
+    if context.single_line {
+        stops.push("\n".to_owned());
+    }
+    let mut unique: Vec<String> = Vec::with_capacity(stops.len());
+    for stop in stops {
+        if !unique.contains(&stop) {
+            unique.push(stop);
+        }
+    }
+    unique
+}
+
+/// The rendered story, and what is in it.
+struct Story<'a> {
+    text: String,
+    /// Whether they are in it.
+    parts: Vec<(Part<'a>, bool)>,
+    anchor_before: String,
+    anchor_after: String,
+}
+
+impl<'a> Story<'a> {
+    fn of(
+        turn: &TurnPrompt<'a>,
+        note: &mut Note<'a>,
+        examples: &Examples,
+        macros: &mut Macros<'_>,
+        ledger: &mut Ledger<'a, '_>,
+    ) -> Self {
+        let card = &turn.card;
+        let (system, reason) = system_prompt(turn, macros);
+        let one = |part: Option<Part<'a>>| part.into_iter().collect::<Vec<_>>();
+        let anchors = |position, note: &mut Note<'a>| {
+            if note.position == position {
+                std::mem::take(&mut note.parts)
+            } else {
+                Vec::new()
+            }
+        };
+        let names: [&[&str]; 8] = [
+            &["anchorBefore"],
+            &["system"],
+            &["wiBefore", "loreBefore"],
+            &["description"],
+            &["personality"],
+            &["scenario"],
+            &["wiAfter", "loreAfter"],
+            &["persona"],
+        ];
+        let mut values: Vec<(&[&str], Vec<Part<'a>>)> = Vec::new();
+        for (index, names) in names.into_iter().enumerate() {
+            let parts = match index {
+                0 => anchors(NotePosition::BeforePrompt, note),
+                1 => one(Part::new(Source::Main, "system prompt", system.clone(), reason)),
+                2 => lore_parts(turn, LorePosition::BeforeCharacter),
+                3 => one(Part::new(
+                    Source::Description,
+                    "description",
+                    expand(macros, card.description),
+                    "the card's",
+                )),
+                4 => one(Part::new(
+                    Source::Personality,
+                    "personality",
+                    expand(macros, card.personality),
+                    "the card's",
+                )),
+                5 => one(Part::new(
+                    Source::Scenario,
+                    "scenario",
+                    expand(macros, card.scenario),
+                    "the card's",
+                )),
+                6 => lore_parts(turn, LorePosition::AfterCharacter),
+                _ => one(persona_at(turn, PersonaPosition::InPrompt, macros)),
+            };
+            values.push((names, parts));
+        }
+        values.push((&["anchorAfter"], anchors(NotePosition::AfterPrompt, note)));
+        let texts: Vec<String> = values.iter().map(|(_, parts)| joined(parts)).collect();
+        let mut template_values: Vec<TemplateValue<'_>> = values
+            .iter()
+            .zip(&texts)
+            .map(|((names, _), text)| TemplateValue { names, text })
+            .collect();
+        let scene = macros.scene();
+        let (char, user) = (scene.char.clone().into_owned(), scene.user.clone().into_owned());
+        for (names, text) in [
+            (&["char"] as &[&str], char.as_str()),
+            (&["user"], &user),
+            (&["mesExamples"], &examples.all),
+            (&["mesExamplesRaw"], card.example_dialogue),
+        ] {
+            template_values.push(TemplateValue { names, text });
+        }
+        let template = &turn.preset.context.story_string;
+        let (text, used) = render(template, &template_values, macros, &mut ledger.warnings);
+        let text = if text.trim().is_empty() { String::new() } else { text };
+        let mut story = Self {
+            text,
+            parts: Vec::new(),
+            anchor_before: String::new(),
+            anchor_after: String::new(),
+        };
+        for (((names, parts), used), text) in values.into_iter().zip(used).zip(texts) {
+            // Anchors have a place without one in the story.
+            let outside = match names {
+                ["anchorBefore"] if !used => Some(&mut story.anchor_before),
+                ["anchorAfter"] if !used => Some(&mut story.anchor_after),
+                _ => None,
+            };
+            let is_in = used || outside.is_some();
+            if let Some(anchor) = outside {
+                *anchor = text;
+            }
+            story.parts.extend(parts.into_iter().map(|part| (part, is_in)));
+        }
+        story
+    }
+
+    /// Charges the parts, and as the template's what the whole has beyond them.
+    fn charge(&self, formatted: &str, ledger: &mut Ledger<'a, '_>) {
+        let whole = [formatted, &self.anchor_before, &self.anchor_after]
+            .iter()
+            .fold(0_u32, |sum, text| sum.saturating_add(ledger.count(text)))
+            // Line breaks behind the anchors.
+            .saturating_add(2);
+        let before = ledger.used;
+        for (part, is_in) in &self.parts {
+            if *is_in {
+                let tokens = ledger.count(&part.text);
+                ledger.include(part.clone(), ChatRole::System, None, tokens);
+            } else {
+                ledger.leave_out(
+                    part.clone(),
+                    ChatRole::System,
+                    None,
+                    "the story string has no place for it",
+                );
+            }
+        }
+        let rest = whole.saturating_sub(ledger.used.saturating_sub(before));
+        let part = Part {
+            source: Source::Template,
+            label: Cow::Borrowed("story string"),
+            text: Cow::Borrowed(""),
+            reason: "around the parts",
+        };
+        ledger.include(part, ChatRole::System, None, rest);
+    }
+}
+
+fn joined(parts: &[Part<'_>]) -> String {
+    let texts: Vec<&str> = parts.iter().map(|part| part.text.as_ref()).collect();
+    texts.join("\n")
+}
+
+/// Examples as the template writes them.
+struct Examples {
+    /// In the order of the blocks.
+    texts: Vec<String>,
+    /// All of them, for a story string that has them inside.
+    all: String,
+}
+
+impl Examples {
+    fn new(turn: &TurnPrompt<'_>, blocks: &[ExampleBlock<'_>], formatter: &Formatter, macros: &mut Macros<'_>) -> Self {
+        let separator = expand(macros, &turn.preset.context.example_separator);
+        let heading = match separator.trim() {
+            "" => String::new(),
+            separator => format!("{separator}\n"),
+        };
+        let texts: Vec<String> = blocks
+            .iter()
+            .map(|block| {
+                if formatter.skips_examples() {
+                    return format!("{heading}{}\n", block.transcript());
+                }
+                let mut text = heading.clone();
+                for line in &block.lines {
+                    let role = if line.is_user {
+                        ChatRole::User
+                    } else {
+                        ChatRole::Assistant
+                    };
+                    let around = formatter.affixes(Line {
+                        role,
+                        name: &line.name,
+                        place: Place::Middle,
+                    });
+                    for part in [around.prefix.as_str(), &line.text, &around.suffix] {
+                        text.push_str(part);
+                    }
+                }
+                text
+            })
+            .collect();
+        Self {
+            all: texts.concat(),
+            texts,
+        }
+    }
+
+    /// Takes blocks as long as they fit, first ones first: their text, and how many were dropped.
+    fn fit<'a>(
+        &self,
+        blocks: &[ExampleBlock<'a>],
+        has_room: bool,
+        reserved: u32,
+        ledger: &mut Ledger<'a, '_>,
+    ) -> (String, usize) {
+        let mut shown = String::new();
+        let mut dropped: usize = 0;
+        let mut is_full = !has_room;
+        for (block, text) in blocks.iter().zip(&self.texts) {
+            let Some(part) = Part::new(Source::Examples, block.label.clone(), text.clone(), "fits") else {
+                continue;
+            };
+            let tokens = ledger.count(text);
+            is_full |= tokens > ledger.room().saturating_sub(reserved);
+            if is_full {
+                dropped = dropped.saturating_add(1);
+                ledger.leave_out(part, ChatRole::System, None, "no room");
+            } else {
+                ledger.include(part, ChatRole::System, None, tokens);
+                shown.push_str(text);
+            }
+        }
+        (shown, dropped)
+    }
+}
