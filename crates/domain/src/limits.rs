@@ -134,6 +134,20 @@ pub struct Limits {
     /// Pixels of an avatar that is to be scaled.
     pub avatar_pixels: u64,
 
+    // World books
+    /// A file with a world book.
+    pub world_book_bytes: usize,
+    /// Entries of a world book.
+    pub world_entries: usize,
+    /// The content of an entry; its title, too.
+    pub world_entry_bytes: usize,
+    /// Keys of an entry, and as many secondary ones.
+    pub world_keys: usize,
+    /// One key.
+    pub world_key_bytes: usize,
+    /// Single values in the JSON of a world book or a chat, however nested: each takes memory.
+    pub file_json_values: usize,
+
     // Chat
     /// Characters of one session.
     pub characters_per_session: usize,
@@ -149,6 +163,10 @@ pub struct Limits {
     pub swipes: usize,
     /// Messages of one session.
     pub messages_per_session: u32,
+    /// A file with a chat.
+    pub chat_file_bytes: usize,
+    /// One line of a file with a chat: a message with all its swipes.
+    pub chat_line_bytes: usize,
     /// Characters (letters) of an idempotency key.
     pub idempotency_key_chars: usize,
     /// Hours an idempotency key is remembered.
@@ -225,6 +243,12 @@ impl Default for Limits {
             card_json_bytes: 10 * 1024 * 1024,
             card_json_depth: 64,
             avatar_pixels: 40_000_000,
+            world_book_bytes: 16 * 1024 * 1024,
+            world_entries: 20_000,
+            world_entry_bytes: 256 * 1024,
+            world_keys: 1_000,
+            world_key_bytes: 4 * 1024,
+            file_json_values: 2_000_000,
             characters_per_session: 20,
             sessions_per_user: 10_000,
             title_chars: 200,
@@ -232,6 +256,8 @@ impl Default for Limits {
             guidance_bytes: 8 * 1024,
             swipes: 100,
             messages_per_session: 100_000,
+            chat_file_bytes: 32 * 1024 * 1024,
+            chat_line_bytes: 4 * 1024 * 1024,
             idempotency_key_chars: 128,
             idempotency_hours: 24,
             generations_per_user: 8,

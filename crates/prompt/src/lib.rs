@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod assembly;
 pub mod card;
 pub mod js_regex;
+mod lenient;
 pub mod lore;
 pub mod macros;
 pub mod names;
