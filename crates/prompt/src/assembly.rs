@@ -24,6 +24,7 @@ mod history;
 mod injections;
 mod input;
 mod ledger;
+mod lore;
 mod output;
 mod parts;
 mod text;
@@ -52,7 +53,6 @@ pub fn assemble<'a>(
     macros: &mut Macros<'_>,
     counter: &Counter,
 ) -> Result<BuiltPrompt<'a>, PromptTooLarge> {
-    parts::set_outlets(turn, macros);
     match turn.mode {
         PromptMode::Chat => chat::build(turn, macros, counter),
         PromptMode::Text => text::build(turn, macros, counter),

@@ -18,6 +18,7 @@ mod chat;
 mod fields;
 mod file;
 mod lore;
+mod macro_texts;
 mod samplers;
 mod templates;
 

@@ -12,13 +12,17 @@ use super::history::{self, Item, Reader, Window};
 use super::injections::{self, InjectedMessage, Placed, Step};
 use super::input::{HistoryCut, TurnPrompt};
 use super::ledger::Ledger;
+use super::lore::{self, Lore};
 use super::output::{BuiltPrompt, PromptContent, PromptMessage, PromptTooLarge, Source};
-use super::parts::{self, Note, Part, expand, framed, guidance, lore_at, lore_parts, overridden, persona_at};
+use super::parts::{Note, Part, expand, framed, guidance, joined, overridden, persona_at};
 use super::{TOKENS_PER_MESSAGE, TOKENS_PER_REPLY};
+use crate::lore::CardField;
 use crate::macros::Macros;
 use crate::preset::{Marker, NamesBehaviour, PromptEntry, PromptSlot};
 use crate::tokens::Counter;
 
+/// Where a nudge quotes the message that is continued.
+const QUOTE: &str = "lastChatMessage";
 /// Bytes of a message's `name`.
 const NAME_BYTES: usize = 64;
 
@@ -67,7 +71,9 @@ pub(super) fn build<'a>(
     let preset = &turn.preset.chat;
     let available = turn.budget.context.saturating_sub(turn.budget.response);
     let mut ledger = Ledger::new(counter, available, TOKENS_PER_REPLY);
-    let mut fixed = Fixed::of(turn, macros, &mut ledger);
+    let lore = Lore::of(turn, available, counter);
+    lore.set_outlets(macros);
+    let mut fixed = Fixed::of(turn, &lore, macros, &mut ledger);
     let history_place = fixed.history_place();
     ledger.place = fixed.slots.len();
 
@@ -92,7 +98,7 @@ pub(super) fn build<'a>(
 
     ledger.place = history_place;
     let around = Around::of(turn, count, macros, &mut ledger);
-    let mut cost = |index: usize, macros: &mut Macros<'_>| -> Option<(Item<'a>, u32)> {
+    let mut cost = |index: usize, macros: &Macros<'_>| -> Option<(Item<'a>, u32)> {
         let item = reader.read(index, macros, counter)?;
         let voice = voices.tokens(item.role, item.name);
         let tokens = item
@@ -108,7 +114,7 @@ pub(super) fn build<'a>(
 
     let injected = injections::fit(fixed.placed, taken, reserved, &mut ledger, |_, _| TOKENS_PER_MESSAGE);
     let blocks = if fixed.examples_place.is_some() {
-        examples::blocks(turn, macros)
+        examples::blocks(turn, &lore, macros)
     } else {
         Vec::new()
     };
@@ -181,7 +187,7 @@ fn continued(turn: &TurnPrompt<'_>) -> Option<Continued> {
     } else if preset
         .continue_nudge
         .to_ascii_lowercase()
-        .contains("{{lastchatmessage}}")
+        .contains(&QUOTE.to_ascii_lowercase())
     {
         Continued::Quoted
     } else {
@@ -198,7 +204,7 @@ struct Fixed<'a> {
 }
 
 impl<'a> Fixed<'a> {
-    fn of(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>, ledger: &mut Ledger<'a, '_>) -> Self {
+    fn of(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Macros<'_>, ledger: &mut Ledger<'a, '_>) -> Self {
         const OFF: &str = "off in the preset";
         let mut fixed = Self {
             slots: Vec::new(),
@@ -215,9 +221,9 @@ impl<'a> Fixed<'a> {
         let texts: Vec<&str> = texts
             .chain([card.system_prompt, card.post_history_instructions])
             .collect();
-        parts::note_outlets(turn, &texts, ledger);
-        let mut note = Note::of(turn, macros, ledger);
-        let mut lore = [LorePosition::BeforeCharacter, LorePosition::AfterCharacter].map(|position| (position, false));
+        lore.account(&texts, ledger);
+        let mut note = Note::of(turn, lore, macros, ledger);
+        let mut shown: Vec<Marker> = Vec::new();
         let is_main = |entry: &PromptEntry| entry.slot == PromptSlot::Marker(Marker::Main);
         if note.position != NotePosition::InChat
             && !prompts
@@ -247,41 +253,53 @@ impl<'a> Fixed<'a> {
                     fixed.slots.push(Slot::Examples);
                 }
                 PromptSlot::Marker(marker @ (Marker::LoreBefore | Marker::LoreAfter)) => {
-                    let [before, after] = &mut lore;
-                    let (position, placed) = if marker == Marker::LoreBefore { before } else { after };
-                    *placed = true;
-                    fixed.lore(turn, entry.role, *position, macros, ledger);
+                    shown.push(marker);
+                    fixed.lore(turn, entry.role, lore.parts(position(marker)), macros, ledger);
+                }
+                PromptSlot::Marker(marker @ (Marker::Personality | Marker::Scenario)) => {
+                    shown.push(marker);
+                    fixed.card_field(turn, entry, marker, lore, macros, ledger);
                 }
                 PromptSlot::Marker(Marker::Main) => {
                     let is_before = note.position == NotePosition::BeforePrompt;
                     if is_before {
                         fixed.note(&mut note, ledger);
                     }
-                    let part = preset_part(turn, entry, macros);
+                    let part = preset_part(turn, entry, lore, macros);
                     fixed.message(entry.role, part, ledger);
                     if note.position == NotePosition::AfterPrompt {
                         fixed.note(&mut note, ledger);
                     }
                 }
                 PromptSlot::InChat { depth, order } => {
-                    let part = preset_part(turn, entry, macros);
+                    let part = preset_part(turn, entry, lore, macros);
                     let placed = part.map(|part| Placed::preset(part, depth, order, entry.role));
                     fixed.placed.extend(placed);
                 }
                 PromptSlot::Marker(_) | PromptSlot::Relative => {
-                    let part = marker_part(turn, entry, macros, ledger);
+                    let part = marker_part(turn, entry, lore, macros);
                     fixed.message(entry.role, part, ledger);
                 }
             }
         }
-        for (position, placed) in lore {
-            if !placed {
-                for entry in lore_at(turn, position) {
-                    parts::leave_out_lore(entry, "its place is off in the preset", ledger);
+        for marker in [Marker::LoreBefore, Marker::LoreAfter] {
+            if !shown.contains(&marker) {
+                for entry in lore.at(position(marker)) {
+                    lore::leave_out(entry, "its place is off in the preset", ledger);
                 }
             }
         }
-        injections::collect(turn, &mut note, macros, &mut fixed.placed);
+        for (marker, field) in [
+            (Marker::Personality, CardField::Personality),
+            (Marker::Scenario, CardField::Scenario),
+        ] {
+            if !shown.contains(&marker) {
+                for entry in lore.beside(field) {
+                    lore::leave_out(entry, "its place is off in the preset", ledger);
+                }
+            }
+        }
+        injections::collect(turn, lore, &mut note, macros, &mut fixed.placed);
         fixed
     }
 
@@ -315,11 +333,10 @@ impl<'a> Fixed<'a> {
         &mut self,
         turn: &TurnPrompt<'a>,
         role: ChatRole,
-        position: LorePosition,
+        parts: Vec<Part<'a>>,
         macros: &mut Macros<'_>,
         ledger: &mut Ledger<'a, '_>,
     ) {
-        let parts = lore_parts(turn, position);
         if parts.is_empty() {
             return;
         }
@@ -332,10 +349,46 @@ impl<'a> Fixed<'a> {
             }
             ("", "")
         });
-        let frame = ledger.count(head).saturating_add(ledger.count(tail));
-        let text = ledger.include_joined(parts, role, frame.saturating_add(TOKENS_PER_MESSAGE));
-        self.slots
-            .push(Slot::Message(Built::new(role, format!("{head}{text}{tail}"))));
+        let text = [head, &joined(&parts), tail].concat();
+        ledger.include_within(parts, &text, role, TOKENS_PER_MESSAGE);
+        self.slots.push(Slot::Message(Built::new(role, text)));
+    }
+
+    /// Personality or scenario with the lore beside it, in the preset's format.
+    fn card_field(
+        &mut self,
+        turn: &TurnPrompt<'a>,
+        entry: &'a PromptEntry,
+        marker: Marker,
+        lore: &Lore<'a>,
+        macros: &mut Macros<'_>,
+        ledger: &mut Ledger<'a, '_>,
+    ) {
+        let (card, preset) = (&turn.card, &turn.preset.chat);
+        let (source, field, name, text, format) = if marker == Marker::Personality {
+            let format = &preset.personality_format;
+            (
+                Source::Personality,
+                CardField::Personality,
+                "personality",
+                card.personality,
+                format,
+            )
+        } else {
+            let format = &preset.scenario_format;
+            (Source::Scenario, CardField::Scenario, "scenario", card.scenario, format)
+        };
+        let text = expand(macros, text);
+        let part = Part::new(source, entry.name.as_str(), text, "the card's");
+        let parts: Vec<Part<'a>> = part
+            .into_iter()
+            .chain(lore.beside(field).filter_map(lore::part))
+            .collect();
+        let text = framed(format, name, &joined(&parts), macros, &mut ledger.warnings);
+        if !text.trim().is_empty() {
+            ledger.include_within(parts, &text, entry.role, TOKENS_PER_MESSAGE);
+            self.slots.push(Slot::Message(Built::new(entry.role, text)));
+        }
     }
 
     fn leave_out(&self, entry: &'a PromptEntry, reason: &'static str, ledger: &mut Ledger<'a, '_>) {
@@ -370,45 +423,47 @@ fn source(entry: &PromptEntry) -> Source {
 }
 
 /// A prompt with a text of its own, or the card's in its place.
-fn preset_part<'a>(turn: &TurnPrompt<'a>, entry: &'a PromptEntry, macros: &mut Macros<'_>) -> Option<Part<'a>> {
+fn preset_part<'a>(
+    turn: &TurnPrompt<'a>,
+    entry: &'a PromptEntry,
+    lore: &Lore<'a>,
+    macros: &mut Macros<'_>,
+) -> Option<Part<'a>> {
     let source = source(entry);
     let card = match source {
         Source::Main => turn.card.system_prompt,
         Source::PostHistory => turn.card.post_history_instructions,
         _ => "",
     };
-    let (text, reason) = overridden(macros, &entry.content, card, entry.forbid_overrides);
+    let own = if lore.disables(source) {
+        ""
+    } else {
+        entry.content.as_str()
+    };
+    let (text, reason) = overridden(macros, own, card, entry.forbid_overrides);
     Part::new(source, entry.name.as_str(), text, reason)
 }
 
 fn marker_part<'a>(
     turn: &TurnPrompt<'a>,
     entry: &'a PromptEntry,
+    lore: &Lore<'a>,
     macros: &mut Macros<'_>,
-    ledger: &mut Ledger<'a, '_>,
 ) -> Option<Part<'a>> {
-    let (card, preset) = (&turn.card, &turn.preset.chat);
-    let name = entry.name.as_str();
-    let warnings = &mut ledger.warnings;
     match entry.slot {
         PromptSlot::Marker(Marker::Persona) => persona_at(turn, PersonaPosition::InPrompt, macros),
-        PromptSlot::Marker(Marker::Description) => Part::new(
-            Source::Description,
-            name,
-            expand(macros, card.description),
-            "the card's",
-        ),
-        PromptSlot::Marker(Marker::Personality) => {
-            let text = expand(macros, card.personality);
-            let text = framed(&preset.personality_format, "personality", &text, macros, warnings);
-            Part::new(Source::Personality, name, text, "the card's")
+        PromptSlot::Marker(Marker::Description) => {
+            let text = expand(macros, turn.card.description);
+            Part::new(Source::Description, entry.name.as_str(), text, "the card's")
         }
-        PromptSlot::Marker(Marker::Scenario) => {
-            let text = expand(macros, card.scenario);
-            let text = framed(&preset.scenario_format, "scenario", &text, macros, warnings);
-            Part::new(Source::Scenario, name, text, "the card's")
-        }
-        _ => preset_part(turn, entry, macros),
+        _ => preset_part(turn, entry, lore, macros),
+    }
+}
+
+const fn position(marker: Marker) -> LorePosition {
+    match marker {
+        Marker::LoreAfter => LorePosition::AfterCharacter,
+        _ => LorePosition::BeforeCharacter,
     }
 }
 
@@ -444,9 +499,7 @@ impl Control {
         let nudge = match (continued, &last) {
             (Some(Continued::InHistory), _) => expand(macros, &preset.continue_nudge).into_owned(),
             (Some(Continued::Quoted), Some(last)) => {
-                // Under the one spelling that the frame knows.
-                let nudge = replace_ignoring_case(&preset.continue_nudge, "{{lastChatMessage}}");
-                framed(&nudge, "lastChatMessage", &last.text, macros, &mut ledger.warnings)
+                framed(&preset.continue_nudge, QUOTE, &last.text, macros, &mut ledger.warnings)
             }
             _ => String::new(),
         };
@@ -487,20 +540,6 @@ impl Control {
             prefill: prefill.map(|(text, _)| text),
         }
     }
-}
-
-/// `macro_name` in `text` in any case, written as it is here.
-fn replace_ignoring_case(text: &str, macro_name: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut replaced = String::with_capacity(text.len());
-    let mut from = 0;
-    for (at, _) in lower.match_indices(&macro_name.to_ascii_lowercase()) {
-        replaced.push_str(text.get(from..at).unwrap_or_default());
-        replaced.push_str(macro_name);
-        from = at.saturating_add(macro_name.len());
-    }
-    replaced.push_str(text.get(from..).unwrap_or_default());
-    replaced
 }
 
 /// What stands around the messages of the chat.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use tavern_domain::lore::LorePosition;
 
 use super::input::TurnPrompt;
-use super::parts::{expand, lore_at};
-use crate::lore::Activated;
+use super::lore::{self, Lore};
+use super::parts::expand;
 use crate::macros::Macros;
 
 /// A block, dropped or kept as a whole.
@@ -31,7 +31,7 @@ impl ExampleBlock<'_> {
 }
 
 /// All blocks, in the order of the prompt.
-pub(super) fn blocks<'a>(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>) -> Vec<ExampleBlock<'a>> {
+pub(super) fn blocks<'a>(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Macros<'_>) -> Vec<ExampleBlock<'a>> {
     let card = expand(macros, turn.card.example_dialogue);
     let user = macros.scene().user.clone();
     let char = macros.scene().char.clone();
@@ -46,13 +46,12 @@ pub(super) fn blocks<'a>(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>) -> Vec<
             });
         }
     };
-    let lore = |entry: &'a Activated| Cow::Owned(format!("{}: {}", entry.book, entry.comment));
-    for entry in lore_at(turn, LorePosition::ExamplesTop) {
-        add(&entry.content, &lore(entry));
+    for entry in lore.at(LorePosition::ExamplesTop) {
+        add(&entry.content, &lore::label(entry));
     }
     add(&card, &Cow::Borrowed("the card's examples"));
-    for entry in lore_at(turn, LorePosition::ExamplesBottom) {
-        add(&entry.content, &lore(entry));
+    for entry in lore.at(LorePosition::ExamplesBottom) {
+        add(&entry.content, &lore::label(entry));
     }
     blocks
 }

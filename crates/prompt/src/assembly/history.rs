@@ -7,7 +7,7 @@ use tavern_domain::chat::ChatRole;
 use super::input::{HistoryCut, HistoryMessage, TurnPrompt};
 use super::ledger::Ledger;
 use super::output::{Block, Source};
-use super::parts::expand;
+use super::parts::expand_names;
 use crate::macros::Macros;
 use crate::tokens::Counter;
 
@@ -51,21 +51,16 @@ impl<'a> Reader<'a> {
 
     /// As for [`Self::read`], of a message that is continued: one that is nothing but reasoning has it
     /// shown whatever the preset says, because there is nothing else to go on from.
-    pub(super) fn read_continued(
-        &mut self,
-        index: usize,
-        macros: &mut Macros<'_>,
-        counter: &Counter,
-    ) -> Option<Item<'a>> {
+    pub(super) fn read_continued(&mut self, index: usize, macros: &Macros<'_>, counter: &Counter) -> Option<Item<'a>> {
         self.reasoning_only = true;
         let item = self.read(index, macros, counter);
         self.reasoning_only = false;
         item
     }
 
-    pub(super) fn read(&mut self, index: usize, macros: &mut Macros<'_>, counter: &Counter) -> Option<Item<'a>> {
+    pub(super) fn read(&mut self, index: usize, macros: &Macros<'_>, counter: &Counter) -> Option<Item<'a>> {
         let message = self.history.get(index)?;
-        let text = expand(macros, message.content);
+        let text = expand_names(macros, message.content);
         let mut text_tokens = match message.tokens {
             Some(tokens) if matches!(text, Cow::Borrowed(_)) => tokens,
             _ => counter.count(&text),

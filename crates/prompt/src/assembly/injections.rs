@@ -14,8 +14,10 @@ use tavern_domain::persona::PersonaPosition;
 
 use super::input::TurnPrompt;
 use super::ledger::Ledger;
+use super::lore::{self, Lore};
 use super::output::Source;
-use super::parts::{Note, Part, expand, lore_at, lore_part, persona_at};
+use super::parts::{Note, Part, expand, persona_at};
+use crate::lore::Depth;
 use crate::macros::Macros;
 
 /// The order of everything that names none.
@@ -28,6 +30,8 @@ pub(super) struct Placed<'a> {
     pub(super) order: i32,
     pub(super) role: ChatRole,
     pub(super) rank: u8,
+    /// A depth in tokens, which goes before the other; only where the prompt is one text.
+    pub(super) in_tokens: Option<Depth>,
 }
 
 /// A message made of texts that share a place.
@@ -36,6 +40,29 @@ pub(super) struct InjectedMessage {
     pub(super) depth: u32,
     pub(super) role: ChatRole,
     pub(super) text: String,
+    pub(super) in_tokens: Option<Depth>,
+}
+
+impl InjectedMessage {
+    /// Finds the place of a depth in tokens, among messages of so many, oldest first.
+    pub(super) fn resolve(&mut self, tokens: &[u32]) {
+        let Some(Depth { count, from_start }) = self.in_tokens else {
+            return;
+        };
+        let mut left = count;
+        let mut passes = |tokens: &u32| {
+            let fits = *tokens <= left;
+            left = left.saturating_sub(*tokens);
+            fits
+        };
+        let behind = if from_start {
+            let before = tokens.iter().take_while(|tokens| passes(tokens)).count();
+            tokens.len().saturating_sub(before)
+        } else {
+            tokens.iter().rev().take_while(|tokens| passes(tokens)).count()
+        };
+        self.depth = u32::try_from(behind).unwrap_or(u32::MAX);
+    }
 }
 
 impl<'a> Placed<'a> {
@@ -46,6 +73,7 @@ impl<'a> Placed<'a> {
             order,
             role,
             rank: 0,
+            in_tokens: None,
         }
     }
 
@@ -56,6 +84,7 @@ impl<'a> Placed<'a> {
             order: USUAL_ORDER,
             role,
             rank,
+            in_tokens: None,
         }
     }
 }
@@ -63,6 +92,7 @@ impl<'a> Placed<'a> {
 /// What everybody but the preset puts among the messages.
 pub(super) fn collect<'a>(
     turn: &TurnPrompt<'a>,
+    lore: &Lore<'a>,
     note: &mut Note<'a>,
     macros: &mut Macros<'_>,
     placed: &mut Vec<Placed<'a>>,
@@ -94,11 +124,23 @@ pub(super) fn collect<'a>(
         let part = persona_at(turn, PersonaPosition::AtDepth, macros);
         placed.extend(part.map(|part| Placed::usual(part, persona.depth, persona.role.0, 4)));
     }
-    for entry in lore_at(turn, LorePosition::AtDepth) {
-        let part = lore_part(entry);
-        placed.extend(part.map(|part| Placed::usual(part, entry.place.depth, entry.place.role, 5)));
+    let messages = u32::try_from(turn.history.len()).unwrap_or(u32::MAX);
+    for entry in lore.at(LorePosition::AtDepth) {
+        let place = &entry.place;
+        let depth = if place.from_start {
+            messages.saturating_sub(place.depth)
+        } else {
+            place.depth
+        };
+        placed.extend(lore::part(entry).map(|part| Placed {
+            in_tokens: place.instruct_depth,
+            ..Placed::usual(part, depth, place.role, 5)
+        }));
     }
 }
+
+/// What texts of one message share: depth, order, role, and a depth in tokens.
+type Key = (u32, i32, ChatRole, Option<Depth>);
 
 /// Charges what fits, nearest the end first, and joins it to messages, topmost first.
 ///
@@ -117,12 +159,10 @@ pub(super) fn fit<'a>(
     }
     placed.sort_by_key(|text| (Reverse(text.depth), text.order, role_rank(text.role), text.rank));
     // Messages from the end, the texts of each from its end.
-    let mut messages: Vec<(u32, i32, ChatRole, Vec<Cow<'a, str>>)> = Vec::new();
+    let mut messages: Vec<(Key, Vec<Cow<'a, str>>)> = Vec::new();
     for text in placed.into_iter().rev() {
-        let key = (text.depth, text.order, text.role);
-        let joined = messages
-            .last_mut()
-            .filter(|(depth, order, role, _)| (*depth, *order, *role) == key);
+        let key = (text.depth, text.order, text.role, text.in_tokens);
+        let joined = messages.last_mut().filter(|(other, _)| *other == key);
         let around = if joined.is_some() {
             1
         } else {
@@ -136,18 +176,22 @@ pub(super) fn fit<'a>(
         }
         let content = text.part.text.clone();
         match joined {
-            Some((.., texts)) => texts.push(content),
-            None => messages.push((text.depth, text.order, text.role, vec![content])),
+            Some((_, texts)) => texts.push(content),
+            None => messages.push((key, vec![content])),
         }
         ledger.include(text.part, text.role, depth, tokens);
     }
     messages
         .into_iter()
         .rev()
-        .map(|(depth, _, role, mut texts)| {
+        .map(|((depth, _, role, in_tokens), mut texts)| {
             texts.reverse();
-            let text = texts.join("\n");
-            InjectedMessage { depth, role, text }
+            InjectedMessage {
+                depth,
+                role,
+                text: texts.join("\n"),
+                in_tokens,
+            }
         })
         .collect()
 }

@@ -94,6 +94,19 @@ impl<'a, 'c> Ledger<'a, 'c> {
         text
     }
 
+    /// Charges parts that stand inside of `text`; the first one pays for what is around them.
+    pub(super) fn include_within(&mut self, parts: Vec<Part<'a>>, text: &str, role: ChatRole, overhead: u32) {
+        let inside = parts
+            .iter()
+            .fold(0_u32, |sum, part| sum.saturating_add(self.count(&part.text)));
+        let mut around = self.count(text).saturating_sub(inside).saturating_add(overhead);
+        for part in parts {
+            let tokens = self.count(&part.text).saturating_add(around);
+            self.include(part, role, None, tokens);
+            around = 0;
+        }
+    }
+
     /// # Errors
     /// [`PromptTooLarge`], if what is charged so far, and `newest` for the newest message, does not fit.
     pub(super) fn check(&self, newest: u32) -> Result<(), PromptTooLarge> {

@@ -9,8 +9,8 @@ use tavern_domain::persona::{PersonaPosition, PersonaText};
 
 use super::input::TurnPrompt;
 use super::ledger::Ledger;
+use super::lore::{self, Lore};
 use super::output::Source;
-use crate::lore::Activated;
 use crate::macros::{Macros, has_macros};
 use crate::template::{TemplateValue, render};
 
@@ -59,19 +59,34 @@ pub(super) fn expand<'t>(macros: &mut Macros<'_>, text: &'t str) -> Cow<'t, str>
     }
 }
 
+/// What models and other people wrote: names are put in, and nothing else is done.
+pub(super) fn expand_names<'t>(macros: &Macros<'_>, text: &'t str) -> Cow<'t, str> {
+    if has_macros(text) {
+        let expanded = macros.expand_names(text);
+        // Most marks are no macros.
+        if expanded == text {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned(expanded)
+        }
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// A text of the preset, or the card's instead of it.
 pub(super) fn overridden(macros: &mut Macros<'_>, own: &str, card: &str, forbid: bool) -> (String, &'static str) {
-    const ORIGINAL: &str = "original";
     if forbid || card.trim().is_empty() {
-        return (expand(macros, own).into_owned(), "the preset's");
-    }
-    // Its macros may have effects, which only count if the text is used.
-    let original = if card.to_ascii_lowercase().contains(ORIGINAL) {
-        expand(macros, own).into_owned()
+        (expand(macros, own).into_owned(), "the preset's")
     } else {
-        String::new()
-    };
-    (macros.expand_with_original(card, &original), "the card's")
+        (macros.expand_with_original(card, own), "the card's")
+    }
+}
+
+/// The texts of parts, one below the other.
+pub(super) fn joined(parts: &[Part<'_>]) -> String {
+    let texts: Vec<&str> = parts.iter().map(|part| part.text.as_ref()).collect();
+    texts.join("\n")
 }
 
 /// `format` with its macros expanded and `value` under `name`; blank if `value` is.
@@ -98,69 +113,6 @@ pub(super) fn framed(
     .0
 }
 
-/// Gives the macros what `{{outlet::name}}` stands for, before anything is expanded.
-pub(super) fn set_outlets(turn: &TurnPrompt<'_>, macros: &mut Macros<'_>) {
-    let outlets = &mut macros.scene_mut().outlets;
-    for entry in &turn.lore.entries {
-        let name = entry.place.outlet.trim();
-        if entry.place.position != LorePosition::Outlet || name.is_empty() {
-            continue;
-        }
-        let outlet = outlets.entry(name.to_owned()).or_default();
-        if !outlet.is_empty() {
-            outlet.push('\n');
-        }
-        outlet.push_str(&entry.content);
-    }
-}
-
-/// The lore that goes to `position`.
-pub(super) fn lore_at<'a>(turn: &TurnPrompt<'a>, position: LorePosition) -> impl Iterator<Item = &'a Activated> {
-    turn.lore
-        .entries
-        .iter()
-        .filter(move |entry| entry.place.position == position)
-}
-
-pub(super) fn lore_part(entry: &Activated) -> Option<Part<'_>> {
-    Part::new(Source::Lore, lore_label(entry), entry.content.as_str(), "activated")
-}
-
-fn lore_label(entry: &Activated) -> Cow<'_, str> {
-    if entry.comment.trim().is_empty() {
-        Cow::Borrowed(&entry.book)
-    } else {
-        Cow::Owned(format!("{}: {}", entry.book, entry.comment))
-    }
-}
-
-pub(super) fn lore_parts<'a>(turn: &TurnPrompt<'a>, position: LorePosition) -> Vec<Part<'a>> {
-    lore_at(turn, position).filter_map(lore_part).collect()
-}
-
-/// Accounts for outlets, whose lore stands inside of other texts: nothing is charged for it here.
-pub(super) fn note_outlets<'a>(turn: &TurnPrompt<'a>, texts: &[&str], ledger: &mut Ledger<'a, '_>) {
-    let mut mentioned = String::new();
-    for entry in lore_at(turn, LorePosition::Outlet) {
-        if mentioned.is_empty() {
-            mentioned = texts.join("\n").to_lowercase();
-        }
-        let outlet = entry.place.outlet.trim().to_lowercase();
-        if outlet.is_empty() || !mentioned.contains(&format!("outlet::{outlet}")) {
-            leave_out_lore(entry, "its outlet is nowhere in the prompt", ledger);
-        } else if let Some(part) = lore_part(entry) {
-            let reason = "in the text that has its outlet";
-            ledger.include(Part { reason, ..part }, entry.place.role, None, 0);
-        }
-    }
-}
-
-pub(super) fn leave_out_lore<'a>(entry: &'a Activated, reason: &'static str, ledger: &mut Ledger<'a, '_>) {
-    if let Some(part) = lore_part(entry) {
-        ledger.leave_out(part, entry.place.role, None, reason);
-    }
-}
-
 /// The author's note with what stands around it, top to bottom, where it is due this turn.
 pub(super) struct Note<'a> {
     pub(super) parts: Vec<Part<'a>>,
@@ -170,7 +122,12 @@ pub(super) struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    pub(super) fn of(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>, ledger: &mut Ledger<'a, '_>) -> Self {
+    pub(super) fn of(
+        turn: &TurnPrompt<'a>,
+        lore: &Lore<'a>,
+        macros: &mut Macros<'_>,
+        ledger: &mut Ledger<'a, '_>,
+    ) -> Self {
         let usual = AuthorsNote::default();
         let note = turn.note.unwrap_or(&usual);
         let mut built = Self {
@@ -181,8 +138,8 @@ impl<'a> Note<'a> {
         };
         if !is_due(note.interval, turn.user_messages) {
             let reason = "the author's note is not due";
-            for entry in lore_at(turn, LorePosition::NoteTop).chain(lore_at(turn, LorePosition::NoteBottom)) {
-                leave_out_lore(entry, reason, ledger);
+            for entry in lore.at(LorePosition::NoteTop).chain(lore.at(LorePosition::NoteBottom)) {
+                lore::leave_out(entry, reason, ledger);
             }
             let persona = [PersonaPosition::NoteTop, PersonaPosition::NoteBottom]
                 .into_iter()
@@ -194,7 +151,7 @@ impl<'a> Note<'a> {
             }
             return built;
         }
-        built.parts.extend(lore_parts(turn, LorePosition::NoteTop));
+        built.parts.extend(lore.parts(LorePosition::NoteTop));
         built.parts.extend(persona_at(turn, PersonaPosition::NoteTop, macros));
         if let Some(note) = turn.note {
             let text = expand(macros, &note.content);
@@ -205,7 +162,7 @@ impl<'a> Note<'a> {
         built
             .parts
             .extend(persona_at(turn, PersonaPosition::NoteBottom, macros));
-        built.parts.extend(lore_parts(turn, LorePosition::NoteBottom));
+        built.parts.extend(lore.parts(LorePosition::NoteBottom));
         built
     }
 }

@@ -17,7 +17,7 @@ use tavern_domain::lore::LorePosition;
 use tavern_domain::persona::PersonaText;
 
 use super::*;
-use crate::lore::{Activated, Activation, LorePlace};
+use crate::lore::{Activated, Activation, CardField, Depth, LorePlace, UiPrompt};
 use crate::macros::Scene;
 use crate::preset::PresetConfig;
 
@@ -41,6 +41,7 @@ struct Turn {
     note: Option<AuthorsNote>,
     user_messages: u32,
     lore: Vec<Activated>,
+    disabled: Vec<UiPrompt>,
     /// Speaker (`u`, `c`, `s`, or a name) and text.
     history: Vec<(String, String)>,
     reasoning: Option<&'static str>,
@@ -72,6 +73,7 @@ impl Default for Turn {
             note: None,
             user_messages: 0,
             lore: Vec::new(),
+            disabled: Vec::new(),
             history: Vec::new(),
             reasoning: None,
             guidance: None,
@@ -136,6 +138,7 @@ impl Turn {
         let preset = PresetConfig::read(&self.preset);
         let lore = Activation {
             entries: self.lore.clone(),
+            disabled_prompts: self.disabled.clone(),
             ..Activation::default()
         };
         let ids: Vec<String> = (0..self.history.len()).map(|index| format!("m{index}")).collect();
@@ -285,9 +288,13 @@ fn lore(position: LorePosition, content: &str) -> Activated {
             depth: 4,
             role: ChatRole::System,
             outlet: String::new(),
+            from_start: false,
+            instruct_depth: None,
+            beside: None,
         },
         order: 100,
         tokens: 1,
+        ignore_on_max_context: false,
     }
 }
 

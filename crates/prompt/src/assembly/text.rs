@@ -14,8 +14,10 @@ use super::history::{self, Item, Reader};
 use super::injections::{self, InjectedMessage, Step};
 use super::input::{HistoryCut, TurnPrompt};
 use super::ledger::Ledger;
+use super::lore::{self, Lore};
 use super::output::{BuiltPrompt, PromptContent, PromptTooLarge, Source};
-use super::parts::{self, Note, Part, expand, guidance, lore_parts, overridden, persona_at};
+use super::parts::{Note, Part, expand, guidance, joined, overridden, persona_at};
+use crate::lore::CardField;
 use crate::macros::Macros;
 use crate::preset::{Marker, PromptSlot, StoryPlace};
 use crate::template::{AffixCache, Formatter, LastLine, Line, Place, TemplateValue, render};
@@ -41,12 +43,14 @@ pub(super) fn build<'a>(
     let formatter = Formatter::new(turn.preset.instruct.as_ref(), macros);
     let mut affixes = AffixCache::default();
 
-    parts::note_outlets(turn, &outlet_texts(turn), &mut ledger);
-    let mut note = Note::of(turn, macros, &mut ledger);
+    let lore = Lore::of(turn, available, counter);
+    lore.set_outlets(macros);
+    lore.account(&outlet_texts(turn), &mut ledger);
+    let mut note = Note::of(turn, &lore, macros, &mut ledger);
     let in_story = context.story_string.contains("{{mesExamples");
-    let blocks = examples::blocks(turn, macros);
+    let blocks = examples::blocks(turn, &lore, macros);
     let examples = Examples::new(turn, &blocks, &formatter, macros);
-    let story = Story::of(turn, &mut note, &examples, macros, &mut ledger);
+    let story = Story::of(turn, &lore, &mut note, &examples, macros, &mut ledger);
     let story_text = match context.story_place {
         StoryPlace::BeforeChat => formatter.story(&story.text),
         StoryPlace::AtDepth { .. } => story.text.clone(),
@@ -66,7 +70,7 @@ pub(super) fn build<'a>(
     let takes_last = turn.kind == GenerationKind::Continue && !turn.history.is_empty();
     let mut reader = Reader::new(turn);
     let mut tail = String::new();
-    let post_history = post_history(turn, macros);
+    let post_history = post_history(turn, &lore, macros);
     let guidance = guidance(turn, macros, &mut ledger.warnings);
     for part in [post_history, guidance].into_iter().flatten() {
         let around = formatter.affixes(system_line());
@@ -118,7 +122,7 @@ pub(super) fn build<'a>(
             Place::Middle
         }
     };
-    let mut cost = |index: usize, macros: &mut Macros<'_>, affixes: &mut AffixCache<'a>| -> Option<(Item<'a>, u32)> {
+    let mut cost = |index: usize, macros: &Macros<'_>, affixes: &mut AffixCache<'a>| -> Option<(Item<'a>, u32)> {
         let item = reader.read(index, macros, counter)?;
         let (_, around) = affixes.get(&formatter, line(&item, place_of(index)), |text| counter.count(text));
         let tokens = item.text_tokens.saturating_add(*around);
@@ -146,7 +150,7 @@ pub(super) fn build<'a>(
 
     ledger.place = place::HISTORY;
     let mut placed = Vec::new();
-    injections::collect(turn, &mut note, macros, &mut placed);
+    injections::collect(turn, &lore, &mut note, macros, &mut placed);
     let mut injected = injections::fit(placed, takes_last, reserved, &mut ledger, |ledger, role| {
         let around = formatter.affixes(Line {
             role,
@@ -162,8 +166,8 @@ pub(super) fn build<'a>(
             depth: depth.saturating_sub(u32::from(takes_last)),
             role,
             text: story_text.clone(),
+            in_tokens: None,
         });
-        injected.sort_by_key(|message| Reverse(message.depth));
     }
 
     let pins = turn.preset.chat.pin_examples;
@@ -188,6 +192,11 @@ pub(super) fn build<'a>(
         }
     });
     history::account(&window, count, &mut ledger);
+    let sizes: Vec<u32> = window.items.iter().map(|(_, tokens)| *tokens).collect();
+    for message in &mut injected {
+        message.resolve(&sizes);
+    }
+    injected.sort_by_key(|message| Reverse(message.depth));
     let starts_with_user = window.items.first().is_none_or(|(item, _)| item.role == ChatRole::User);
     if !starts_with_user {
         include_template(&mut ledger, "user alignment", &alignment, ChatRole::User);
@@ -296,23 +305,32 @@ fn include_template<'a>(ledger: &mut Ledger<'a, '_>, label: &'static str, text: 
 }
 
 /// The main instructions, of the system prompt or the chat preset, or the card's instead.
-fn system_prompt(turn: &TurnPrompt<'_>, macros: &mut Macros<'_>) -> (String, &'static str) {
+fn system_prompt(turn: &TurnPrompt<'_>, lore: &Lore<'_>, macros: &mut Macros<'_>) -> (String, &'static str) {
     let main = || {
         let prompts = &turn.preset.chat.prompts;
         let main = prompts
             .iter()
             .find(|entry| entry.slot == PromptSlot::Marker(Marker::Main));
-        main.filter(|entry| entry.enabled).map_or("", |entry| &entry.content)
+        main.filter(|entry| entry.enabled && !lore.disables(Source::Main))
+            .map_or("", |entry| &entry.content)
     };
     match &turn.preset.system {
-        Some(system) if system.enabled => overridden(macros, &system.content, turn.card.system_prompt, false),
+        Some(system) if system.enabled => {
+            let own = if lore.disables(Source::Main) {
+                ""
+            } else {
+                &system.content
+            };
+            overridden(macros, own, turn.card.system_prompt, false)
+        }
         Some(_) => (String::new(), "off in the preset"),
         None => overridden(macros, main(), turn.card.system_prompt, false),
     }
 }
 
-fn post_history<'a>(turn: &TurnPrompt<'a>, macros: &mut Macros<'_>) -> Option<Part<'a>> {
+fn post_history<'a>(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Macros<'_>) -> Option<Part<'a>> {
     let own = turn.preset.system.as_ref().filter(|system| system.enabled);
+    let own = own.filter(|_| !lore.disables(Source::PostHistory));
     let own = own.map_or("", |system| system.post_history.as_str());
     if !turn.preset.context.allow_post_history {
         return None;
@@ -396,14 +414,14 @@ struct Story<'a> {
 impl<'a> Story<'a> {
     fn of(
         turn: &TurnPrompt<'a>,
+        lore: &Lore<'a>,
         note: &mut Note<'a>,
         examples: &Examples,
         macros: &mut Macros<'_>,
         ledger: &mut Ledger<'a, '_>,
     ) -> Self {
         let card = &turn.card;
-        let (system, reason) = system_prompt(turn, macros);
-        let one = |part: Option<Part<'a>>| part.into_iter().collect::<Vec<_>>();
+        let (system, reason) = system_prompt(turn, lore, macros);
         let anchors = |position, note: &mut Note<'a>| {
             if note.position == position {
                 std::mem::take(&mut note.parts)
@@ -411,46 +429,28 @@ impl<'a> Story<'a> {
                 Vec::new()
             }
         };
-        let names: [&[&str]; 8] = [
-            &["anchorBefore"],
-            &["system"],
-            &["wiBefore", "loreBefore"],
-            &["description"],
-            &["personality"],
-            &["scenario"],
-            &["wiAfter", "loreAfter"],
-            &["persona"],
+        let mut field = |source, label, text: &'a str| {
+            let part = Part::new(source, label, expand(macros, text), "the card's");
+            part.into_iter().collect::<Vec<_>>()
+        };
+        let description = field(Source::Description, "description", card.description);
+        let mut personality = field(Source::Personality, "personality", card.personality);
+        personality.extend(lore.beside(CardField::Personality).filter_map(lore::part));
+        let mut scenario = field(Source::Scenario, "scenario", card.scenario);
+        scenario.extend(lore.beside(CardField::Scenario).filter_map(lore::part));
+        let system = Part::new(Source::Main, "system prompt", system, reason);
+        let persona = persona_at(turn, PersonaPosition::InPrompt, macros);
+        let values: [(&[&str], Vec<Part<'a>>); 9] = [
+            (&["anchorBefore"], anchors(NotePosition::BeforePrompt, note)),
+            (&["system"], system.into_iter().collect()),
+            (&["wiBefore", "loreBefore"], lore.parts(LorePosition::BeforeCharacter)),
+            (&["description"], description),
+            (&["personality"], personality),
+            (&["scenario"], scenario),
+            (&["wiAfter", "loreAfter"], lore.parts(LorePosition::AfterCharacter)),
+            (&["persona"], persona.into_iter().collect()),
+            (&["anchorAfter"], anchors(NotePosition::AfterPrompt, note)),
         ];
-        let mut values: Vec<(&[&str], Vec<Part<'a>>)> = Vec::new();
-        for (index, names) in names.into_iter().enumerate() {
-            let parts = match index {
-                0 => anchors(NotePosition::BeforePrompt, note),
-                1 => one(Part::new(Source::Main, "system prompt", system.clone(), reason)),
-                2 => lore_parts(turn, LorePosition::BeforeCharacter),
-                3 => one(Part::new(
-                    Source::Description,
-                    "description",
-                    expand(macros, card.description),
-                    "the card's",
-                )),
-                4 => one(Part::new(
-                    Source::Personality,
-                    "personality",
-                    expand(macros, card.personality),
-                    "the card's",
-                )),
-                5 => one(Part::new(
-                    Source::Scenario,
-                    "scenario",
-                    expand(macros, card.scenario),
-                    "the card's",
-                )),
-                6 => lore_parts(turn, LorePosition::AfterCharacter),
-                _ => one(persona_at(turn, PersonaPosition::InPrompt, macros)),
-            };
-            values.push((names, parts));
-        }
-        values.push((&["anchorAfter"], anchors(NotePosition::AfterPrompt, note)));
         let texts: Vec<String> = values.iter().map(|(_, parts)| joined(parts)).collect();
         let mut template_values: Vec<TemplateValue<'_>> = values
             .iter()
@@ -522,11 +522,6 @@ impl<'a> Story<'a> {
         };
         ledger.include(part, ChatRole::System, None, rest);
     }
-}
-
-fn joined(parts: &[Part<'_>]) -> String {
-    let texts: Vec<&str> = parts.iter().map(|part| part.text.as_ref()).collect();
-    texts.join("\n")
 }
 
 /// Examples as the template writes them.

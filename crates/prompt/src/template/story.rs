@@ -17,7 +17,7 @@ const STANDS_FOR: u32 = 0xF_0000;
 /// The most values of a story.
 const VALUES: usize = 64;
 
-/// A value under the names a template may know it by.
+/// A value under the names a template may know it by, in any case, as macros are.
 #[derive(Debug, Clone, Copy)]
 pub struct TemplateValue<'a> {
     pub names: &'a [&'a str],
@@ -200,7 +200,12 @@ struct Block {
 
 /// Writes what is to be shown, with a stand-in for each value.
 fn sketch_into(sketch: &mut String, tokens: &[Token<'_>], values: &[TemplateValue<'_>]) {
-    let find = |name: &str| values.iter().position(|value| value.names.contains(&name));
+    let find = |name: &str| {
+        let is = |known: &&str| known.eq_ignore_ascii_case(name);
+        values
+            .iter()
+            .position(|value| value.names.iter().any(|known| is(&known)))
+    };
     let has_text = |name: &str| {
         find(name)
             .and_then(|index| values.get(index))

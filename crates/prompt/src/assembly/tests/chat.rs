@@ -38,7 +38,7 @@ fn without_a_preset_prompts_stand_in_the_usual_order() {
             "system: PERSONA",
             "system: DESCRIPTION",
             "system: P[PERSONALITY]",
-            "system: S[{{ SCENARIO }}]SCENARIO",
+            "system: S[SCENARIO]SCENARIO",
             "system: AFTER",
             "system: EXAMPLE",
             "system (example_user): hello",
@@ -435,4 +435,38 @@ fn a_history_that_is_off_stays_out() {
     history["enabled"] = json!(false);
     let turn = Turn::prompts(&[prompt("main", "MAIN"), history]).talk(&[("u", "Hi.")]);
     assert_eq!(turn.lines(), ["system: MAIN"]);
+}
+
+#[test]
+fn lore_beside_a_field_of_the_card_is_part_of_it() {
+    let mut beside = lore(LorePosition::BeforeCharacter, "BESIDE");
+    beside.place.beside = Some(CardField::Personality);
+    let mut turn = Turn {
+        personality: "wry",
+        lore: vec![beside],
+        ..Turn::prompts(&[marker("worldInfoBefore"), marker("charPersonality")])
+    };
+    turn.preset["chat"]["personality_format"] = json!("[{{personality}}]");
+    assert_eq!(turn.lines(), ["system: [wry\nBESIDE]"]);
+    turn.preset["chat"]["prompt_order"] = json!([{ "identifier": "worldInfoBefore" }]);
+    assert!(!turn.build().block("BESIDE").included);
+}
+
+#[test]
+fn lore_can_switch_the_presets_own_texts_off() {
+    for (disabled, expected) in [
+        (vec![], ["system: MAIN", "system: CARD over POST"]),
+        (
+            vec![UiPrompt::SystemPrompt, UiPrompt::PostHistoryInstructions],
+            ["system: CARD over", ""],
+        ),
+    ] {
+        let turn = Turn {
+            post_history: "CARD over {{original}}",
+            disabled,
+            ..Turn::prompts(&[prompt("main", "MAIN"), prompt("jailbreak", "POST")])
+        };
+        let expected: Vec<_> = expected.into_iter().filter(|line| !line.is_empty()).collect();
+        assert_eq!(turn.lines(), expected);
+    }
 }

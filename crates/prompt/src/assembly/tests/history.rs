@@ -108,7 +108,10 @@ fn a_tools_answer_is_not_kept_without_its_question() {
         }
         let built = turn.build();
         let first = built.first_included.unwrap();
-        assert!(first == 29 || first % 3 == 0, "room {room}: starts with {first}");
+        assert!(
+            first == 29 || first.is_multiple_of(3),
+            "room {room}: starts with {first}"
+        );
     }
 }
 
@@ -158,6 +161,17 @@ fn room_that_a_step_left_free_is_not_given_to_examples() {
     let built = turn.build();
     assert!(built.budget - built.tokens > 100);
     assert_eq!(built.dropped_examples, 1);
+}
+
+#[test]
+fn lore_that_gives_way_is_out_if_not_everything_fits() {
+    for (messages, included) in [(2, true), (200, false)] {
+        let mut turn = long(messages, 10, 1_000);
+        let mut entry = lore_at_depth("LORE", 0, ChatRole::System);
+        entry.ignore_on_max_context = true;
+        turn.lore = vec![entry];
+        assert_eq!(turn.build().block("LORE").included, included, "{messages} messages");
+    }
 }
 
 #[test]

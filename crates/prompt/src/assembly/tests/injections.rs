@@ -163,3 +163,45 @@ fn without_room_the_deepest_injections_go_first() {
     let deep = built.block("deep");
     assert_eq!((deep.included, deep.reason, deep.depth), (false, "no room", Some(4)));
 }
+
+#[test]
+fn a_depth_from_the_beginning_stays_where_it_is() {
+    for (depth, place) in [(0, 0), (1, 1), (4, 4), (9, 4)] {
+        let mut entry = lore_at_depth("LORE", depth, ChatRole::System);
+        entry.place.from_start = true;
+        let turn = Turn {
+            lore: vec![entry],
+            ..Turn::prompts(&[marker("chatHistory")])
+        }
+        .talk(&TALK);
+        let lines = turn.lines();
+        assert_eq!(
+            lines.iter().position(|line| line.contains("LORE")),
+            Some(place),
+            "depth {depth}"
+        );
+    }
+}
+
+#[test]
+fn a_depth_in_tokens_is_found_among_the_messages_of_a_text() {
+    for (count, from_start, expected) in [
+        (0, false, "Ana: 1 Mira: 2 Ana: 3 Mira: 4 LORE"),
+        (5, false, "Ana: 1 Mira: 2 Ana: 3 LORE Mira: 4"),
+        (1_000, false, "LORE Ana: 1 Mira: 2 Ana: 3 Mira: 4"),
+        (0, true, "LORE Ana: 1 Mira: 2 Ana: 3 Mira: 4"),
+        (1_000, true, "Ana: 1 Mira: 2 Ana: 3 Mira: 4 LORE"),
+    ] {
+        let mut entry = lore_at_depth("LORE", 2, ChatRole::System);
+        entry.place.instruct_depth = Some(Depth { count, from_start });
+        let turn = Turn {
+            mode: PromptMode::Text,
+            preset: json!({ "context": { "story_string": "", "chat_start": "" } }),
+            lore: vec![entry],
+            ..Turn::default()
+        }
+        .talk(&TALK);
+        let text = turn.text().replace('\n', " ");
+        assert_eq!(text, format!("{expected} Mira:"), "{count} tokens");
+    }
+}
