@@ -6,12 +6,15 @@
 pub mod assemble;
 pub mod assembly;
 pub mod card;
+pub mod examples;
+pub mod group;
 pub mod js_regex;
 mod lenient;
 pub mod lore;
 pub mod macros;
 pub mod names;
 pub mod preset;
+pub mod reply;
 pub mod scripts;
 pub mod template;
 pub mod tokens;

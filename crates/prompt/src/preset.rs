@@ -28,8 +28,9 @@ use tavern_domain::lore::LoreSettings;
 pub use chat::{ChatPreset, Marker, NamesBehaviour, PromptEntry, PromptSlot};
 pub use file::{PresetFileError, export_preset, read_preset_file};
 pub use samplers::Samplers;
-pub use templates::{ContextTemplate, InstructNames, InstructTemplate, ReasoningTemplate, StoryPlace, SystemPrompt};
+pub use templates::{ContextTemplate, InstructNames, InstructTemplate, StoryPlace, SystemPrompt};
 
+use crate::reply::ReasoningTemplate;
 use fields::Fields;
 
 /// A preset, read.
@@ -66,24 +67,8 @@ impl PresetConfig {
                 None
             }
         };
-        let [
-            mut chat,
-            mut instruct,
-            mut context,
-            mut system,
-            mut samplers,
-            mut reasoning,
-            mut lore,
-        ] = [
-            "chat",
-            "instruct",
-            "context",
-            "sysprompt",
-            "samplers",
-            "reasoning",
-            "lore",
-        ]
-        .map(&mut section);
+        let [mut chat, mut instruct, mut context, mut system, mut samplers, mut lore] =
+            ["chat", "instruct", "context", "sysprompt", "samplers", "lore"].map(&mut section);
 
         let mut regex_scripts: Vec<Value> = Vec::new();
         let scoped = sections.pointer("/chat/extensions/regex_scripts");
@@ -96,7 +81,10 @@ impl PresetConfig {
             context: context.as_mut().map(ContextTemplate::read).unwrap_or_default(),
             system: system.as_mut().map(SystemPrompt::read),
             samplers: Samplers::default(),
-            reasoning: reasoning.as_mut().map(ReasoningTemplate::read).unwrap_or_default(),
+            reasoning: sections
+                .get("reasoning")
+                .map(ReasoningTemplate::read)
+                .unwrap_or_default(),
             lore: lore.as_mut().map(lore::read),
             regex_scripts,
             warnings: Vec::new(),
@@ -104,10 +92,7 @@ impl PresetConfig {
         for fields in [&mut chat, &mut samplers].into_iter().flatten() {
             config.samplers = Samplers::read(fields).or(config.samplers);
         }
-        for fields in [chat, instruct, context, system, samplers, reasoning, lore]
-            .into_iter()
-            .flatten()
-        {
+        for fields in [chat, instruct, context, system, samplers, lore].into_iter().flatten() {
             warnings.extend(fields.warnings);
         }
         config.warnings = warnings;

@@ -7,6 +7,7 @@ use tavern_domain::lore::LorePosition;
 use super::input::TurnPrompt;
 use super::lore::{self, Lore};
 use super::parts::expand;
+use crate::examples::{self, ExampleNames, Speaker};
 use crate::macros::Macros;
 
 /// A block, dropped or kept as a whole.
@@ -22,6 +23,20 @@ pub(super) struct ExampleLine {
     pub(super) text: String,
 }
 
+impl ExampleLine {
+    fn new((speaker, text): (Speaker<'_>, String), user: &str) -> Self {
+        let (is_user, name) = match speaker {
+            Speaker::User => (true, user),
+            Speaker::Character(name) => (false, name),
+        };
+        Self {
+            is_user,
+            name: name.to_owned(),
+            text,
+        }
+    }
+}
+
 impl ExampleBlock<'_> {
     /// As people write it.
     pub(super) fn transcript(&self) -> String {
@@ -35,16 +50,18 @@ pub(super) fn blocks<'a>(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Ma
     let card = expand(macros, turn.card.example_dialogue);
     let user = macros.scene().user.clone();
     let char = macros.scene().char.clone();
-    let mut names: Vec<&str> = vec![&char];
-    names.extend(turn.others);
+    let names = ExampleNames {
+        user: &user,
+        char: &char,
+        members: turn.others,
+    };
     let mut blocks = Vec::new();
     let mut add = |text: &str, label: &Cow<'a, str>| {
-        for lines in parse(text, &user, &names) {
-            blocks.push(ExampleBlock {
-                label: label.clone(),
-                lines,
-            });
-        }
+        let parsed = examples::blocks(text, &names);
+        blocks.extend(parsed.into_iter().map(|lines| ExampleBlock {
+            label: label.clone(),
+            lines: lines.into_iter().map(|line| ExampleLine::new(line, &user)).collect(),
+        }));
     };
     for entry in lore.at(LorePosition::ExamplesTop) {
         add(&entry.content, &lore::label(entry));
@@ -53,34 +70,5 @@ pub(super) fn blocks<'a>(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Ma
     for entry in lore.at(LorePosition::ExamplesBottom) {
         add(&entry.content, &lore::label(entry));
     }
-    blocks
-}
-
-fn parse(text: &str, user: &str, names: &[&str]) -> Vec<Vec<ExampleLine>> {
-    let mut blocks: Vec<Vec<ExampleLine>> = vec![Vec::new()];
-    for line in text.lines() {
-        if line.trim().eq_ignore_ascii_case("<start>") {
-            blocks.push(Vec::new());
-            continue;
-        }
-        let Some(block) = blocks.last_mut() else { continue };
-        let speaker = [user].iter().chain(names).enumerate().find_map(|(index, name)| {
-            let said = line.strip_prefix(name)?.strip_prefix(':')?;
-            Some((index == 0, *name, said.trim()))
-        });
-        match (speaker, block.last_mut()) {
-            (Some((is_user, name, said)), _) => block.push(ExampleLine {
-                is_user,
-                name: name.to_owned(),
-                text: said.to_owned(),
-            }),
-            (None, Some(last)) => {
-                last.text.push('\n');
-                last.text.push_str(line.trim_end());
-            }
-            (None, None) => {}
-        }
-    }
-    blocks.retain(|block| !block.is_empty());
     blocks
 }

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::output::{Block, Source};
 use super::parts::expand_names;
 use crate::macros::Macros;
+use crate::reply::{ReasoningTemplate, add_reasoning};
 use crate::tokens::Counter;
 
 /// A message as the model reads it, the name of its speaker apart.
@@ -25,13 +26,13 @@ pub(super) struct Item<'a> {
 pub(super) struct Reader<'a> {
     history: &'a [HistoryMessage<'a>],
     /// Messages whose reasoning is shown again, still to come.
-    reasoning_left: u32,
-    frame: (&'a str, &'a str, &'a str),
-    reasoning_only: bool,
+    reasoning_left: usize,
+    shows: ReasoningTemplate,
+    hides: ReasoningTemplate,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(turn: &TurnPrompt<'a>) -> Self {
+    pub(super) fn new(turn: &TurnPrompt<'a>) -> Self {
         let template = &turn.preset.reasoning;
         Self {
             history: turn.history,
@@ -40,55 +41,48 @@ impl<'a> Reader<'a> {
             } else {
                 0
             },
-            frame: (
-                template.prefix.as_str(),
-                template.suffix.as_str(),
-                template.separator.as_str(),
-            ),
-            reasoning_only: false,
+            shows: template.clone(),
+            hides: ReasoningTemplate {
+                add_to_prompts: false,
+                ..template.clone()
+            },
         }
     }
 
-    /// As for [`Self::read`], of a message that is continued: one that is nothing but reasoning has it
-    /// shown whatever the preset says, because there is nothing else to go on from.
-    pub(super) fn read_continued(&mut self, index: usize, macros: &Macros<'_>, counter: &Counter) -> Option<Item<'a>> {
-        self.reasoning_only = true;
-        let item = self.read(index, macros, counter);
-        self.reasoning_only = false;
-        item
-    }
-
-    pub(super) fn read(&mut self, index: usize, macros: &Macros<'_>, counter: &Counter) -> Option<Item<'a>> {
+    /// `continues`: the message is gone on with, by its reasoning if it has nothing else.
+    pub(super) fn read(
+        &mut self,
+        index: usize,
+        continues: bool,
+        macros: &Macros<'_>,
+        counter: &Counter,
+    ) -> Option<Item<'a>> {
         let message = self.history.get(index)?;
         let text = expand_names(macros, message.content);
-        let mut text_tokens = match message.tokens {
-            Some(tokens) if matches!(text, Cow::Borrowed(_)) => tokens,
-            _ => counter.count(&text),
-        };
-        let mut text = text;
-        let reasoning = message.reasoning.filter(|reasoning| !reasoning.trim().is_empty());
-        if let Some(reasoning) = reasoning
-            && message.role == ChatRole::Assistant
-            && (self.reasoning_left > 0 || self.reasoning_only && text.trim().is_empty())
-        {
-            self.reasoning_left = self.reasoning_left.saturating_sub(1);
-            let (prefix, suffix, separator) = self.frame;
-            let shown = if text.is_empty() {
-                // Unfinished: the reply goes on inside of it.
-                format!("{prefix}{reasoning}")
-            } else {
-                format!("{prefix}{reasoning}{suffix}{separator}")
-            };
-            text_tokens = text_tokens.saturating_add(counter.count(&shown));
-            text = Cow::Owned(shown + &text);
-        }
-        Some(Item {
+        let mut item = Item {
             index,
             role: message.role,
             name: message.name,
+            text_tokens: match message.tokens {
+                Some(tokens) if matches!(text, Cow::Borrowed(_)) => tokens,
+                _ => counter.count(&text),
+            },
             text,
-            text_tokens,
-        })
+        };
+        if message.role == ChatRole::Assistant && message.reasoning.is_some() {
+            let template = if self.reasoning_left > 0 {
+                &self.shows
+            } else {
+                &self.hides
+            };
+            let shown = add_reasoning(template, &[(&item.text, message.reasoning)], continues).pop();
+            if let Some(Cow::Owned(shown)) = shown {
+                self.reasoning_left = self.reasoning_left.saturating_sub(1);
+                item.text_tokens = counter.count(&shown);
+                item.text = Cow::Owned(shown);
+            }
+        }
+        Some(item)
     }
 }
 

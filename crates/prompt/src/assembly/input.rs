@@ -31,6 +31,8 @@ pub struct TurnPrompt<'a> {
     pub injections: &'a [Injection<'a>],
     /// Names of a group's other members, whose lines are not to be written.
     pub others: &'a [&'a str],
+    /// The user's own stop strings, expanded.
+    pub custom_stops: &'a [String],
     pub cut: HistoryCut,
     /// [`BuiltPrompt::anchor`](super::BuiltPrompt::anchor) of the turn before.
     pub anchor: Option<&'a str>,

@@ -11,7 +11,7 @@ use tavern_domain::chat::ChatRole;
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuiltPrompt<'a> {
     pub content: PromptContent,
-    /// Where a completion model has to stop; empty for chat models.
+    /// Strings that end the reply, the most important first; for chat models the user's own alone.
     pub stop: Vec<String>,
     /// The tokens of [`Self::blocks`] that are in, and what opens the reply: never above `budget`.
     pub tokens: u32,

@@ -186,6 +186,7 @@ impl Turn {
             guidance: self.guidance,
             injections: &self.injections,
             others: &self.others,
+            custom_stops: &[],
             cut: self.cut,
             anchor: self.anchor.as_deref(),
         };

@@ -1,27 +1,30 @@
 //! The prompt of a completion model: one text.
 
+mod examples;
+mod story;
+
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use tavern_domain::chat::{ChatRole, NotePosition};
+use tavern_domain::chat::ChatRole;
 use tavern_domain::generation::GenerationKind;
-use tavern_domain::lore::LorePosition;
-use tavern_domain::persona::PersonaPosition;
 
 use super::TEXT_PADDING;
-use super::examples::{self, ExampleBlock};
+use super::examples::blocks;
 use super::history::{self, Item, Reader};
 use super::injections::{self, InjectedMessage, Step};
 use super::input::{HistoryCut, TurnPrompt};
 use super::ledger::Ledger;
-use super::lore::{self, Lore};
+use super::lore::Lore;
 use super::output::{BuiltPrompt, PromptContent, PromptTooLarge, Source};
-use super::parts::{Note, Part, expand, guidance, joined, overridden, persona_at};
-use crate::lore::CardField;
+use super::parts::{Note, Part, expand, guidance, overridden};
 use crate::macros::Macros;
-use crate::preset::{Marker, PromptSlot, StoryPlace};
-use crate::template::{AffixCache, Formatter, LastLine, Line, Place, TemplateValue, render};
+use crate::preset::StoryPlace;
+use crate::reply::{self, StopOptions};
+use crate::template::{AffixCache, Formatter, LastLine, Line, Place};
 use crate::tokens::Counter;
+use examples::Examples;
+use story::Story;
 
 /// Places of the prompt, for the account.
 mod place {
@@ -48,7 +51,7 @@ pub(super) fn build<'a>(
     lore.account(&outlet_texts(turn), &mut ledger);
     let mut note = Note::of(turn, &lore, macros, &mut ledger);
     let in_story = context.story_string.contains("{{mesExamples");
-    let blocks = examples::blocks(turn, &lore, macros);
+    let blocks = blocks(turn, &lore, macros);
     let examples = Examples::new(turn, &blocks, &formatter, macros);
     let story = Story::of(turn, &lore, &mut note, &examples, macros, &mut ledger);
     let story_text = match context.story_place {
@@ -88,7 +91,7 @@ pub(super) fn build<'a>(
     let mut prefill = None;
     if takes_last {
         let last = turn.history.len().saturating_sub(1);
-        if let Some(item) = reader.read_continued(last, macros, counter) {
+        if let Some(item) = reader.read(last, true, macros, counter) {
             let around = formatter.affixes(line(&item, Place::Last));
             let text = around.prefix + &item.text;
             let part = Part {
@@ -123,7 +126,7 @@ pub(super) fn build<'a>(
         }
     };
     let mut cost = |index: usize, macros: &Macros<'_>, affixes: &mut AffixCache<'a>| -> Option<(Item<'a>, u32)> {
-        let item = reader.read(index, macros, counter)?;
+        let item = reader.read(index, false, macros, counter)?;
         let (_, around) = affixes.get(&formatter, line(&item, place_of(index)), |text| counter.count(text));
         let tokens = item.text_tokens.saturating_add(*around);
         Some((item, tokens))
@@ -304,30 +307,6 @@ fn include_template<'a>(ledger: &mut Ledger<'a, '_>, label: &'static str, text: 
     }
 }
 
-/// The main instructions, of the system prompt or the chat preset, or the card's instead.
-fn system_prompt(turn: &TurnPrompt<'_>, lore: &Lore<'_>, macros: &mut Macros<'_>) -> (String, &'static str) {
-    let main = || {
-        let prompts = &turn.preset.chat.prompts;
-        let main = prompts
-            .iter()
-            .find(|entry| entry.slot == PromptSlot::Marker(Marker::Main));
-        main.filter(|entry| entry.enabled && !lore.disables(Source::Main))
-            .map_or("", |entry| &entry.content)
-    };
-    match &turn.preset.system {
-        Some(system) if system.enabled => {
-            let own = if lore.disables(Source::Main) {
-                ""
-            } else {
-                &system.content
-            };
-            overridden(macros, own, turn.card.system_prompt, false)
-        }
-        Some(_) => (String::new(), "off in the preset"),
-        None => overridden(macros, main(), turn.card.system_prompt, false),
-    }
-}
-
 fn post_history<'a>(turn: &TurnPrompt<'a>, lore: &Lore<'a>, macros: &mut Macros<'_>) -> Option<Part<'a>> {
     let own = turn.preset.system.as_ref().filter(|system| system.enabled);
     let own = own.filter(|_| !lore.disables(Source::PostHistory));
@@ -369,232 +348,28 @@ fn last_line(turn: &TurnPrompt<'_>, formatter: &Formatter, macros: &Macros<'_>) 
     })
 }
 
-/// What ends a reply: sequences, what stands around the chat, the names of those who do not speak.
+/// What ends a reply: names of those who do not speak, sequences, what stands around the chat.
 fn stop_strings(turn: &TurnPrompt<'_>, formatter: &Formatter, macros: &mut Macros<'_>) -> Vec<String> {
     let context = &turn.preset.context;
-    let mut stops = formatter.stop_strings();
-    if context.names_as_stop_strings {
-        let scene = macros.scene();
-        let other = match turn.kind {
-            GenerationKind::Impersonate => &scene.char,
-            _ => &scene.user,
-        };
-        let names = [other.as_ref()].into_iter().chain(turn.others.iter().copied());
-        stops.extend(names.filter(|name| !name.is_empty()).map(|name| format!("\n{name}:")));
-    }
+    let mut sequences = formatter.stop_strings();
     if context.use_stop_strings {
         for text in [&context.chat_start, &context.example_separator] {
             let text = expand(macros, text);
             if !text.trim().is_empty() {
-                stops.push(format!("\n{}", text.trim()));
+                sequences.push(format!("\n{}", text.trim()));
             }
         }
     }
-    if context.single_line {
-        stops.push("\n".to_owned());
-    }
-    let mut unique: Vec<String> = Vec::with_capacity(stops.len());
-    for stop in stops {
-        if !unique.contains(&stop) {
-            unique.push(stop);
-        }
-    }
-    unique
-}
-
-/// The rendered story, and what is in it.
-struct Story<'a> {
-    text: String,
-    /// Whether they are in it.
-    parts: Vec<(Part<'a>, bool)>,
-    anchor_before: String,
-    anchor_after: String,
-}
-
-impl<'a> Story<'a> {
-    fn of(
-        turn: &TurnPrompt<'a>,
-        lore: &Lore<'a>,
-        note: &mut Note<'a>,
-        examples: &Examples,
-        macros: &mut Macros<'_>,
-        ledger: &mut Ledger<'a, '_>,
-    ) -> Self {
-        let card = &turn.card;
-        let (system, reason) = system_prompt(turn, lore, macros);
-        let anchors = |position, note: &mut Note<'a>| {
-            if note.position == position {
-                std::mem::take(&mut note.parts)
-            } else {
-                Vec::new()
-            }
-        };
-        let mut field = |source, label, text: &'a str| {
-            let part = Part::new(source, label, expand(macros, text), "the card's");
-            part.into_iter().collect::<Vec<_>>()
-        };
-        let description = field(Source::Description, "description", card.description);
-        let mut personality = field(Source::Personality, "personality", card.personality);
-        personality.extend(lore.beside(CardField::Personality).filter_map(lore::part));
-        let mut scenario = field(Source::Scenario, "scenario", card.scenario);
-        scenario.extend(lore.beside(CardField::Scenario).filter_map(lore::part));
-        let system = Part::new(Source::Main, "system prompt", system, reason);
-        let persona = persona_at(turn, PersonaPosition::InPrompt, macros);
-        let values: [(&[&str], Vec<Part<'a>>); 9] = [
-            (&["anchorBefore"], anchors(NotePosition::BeforePrompt, note)),
-            (&["system"], system.into_iter().collect()),
-            (&["wiBefore", "loreBefore"], lore.parts(LorePosition::BeforeCharacter)),
-            (&["description"], description),
-            (&["personality"], personality),
-            (&["scenario"], scenario),
-            (&["wiAfter", "loreAfter"], lore.parts(LorePosition::AfterCharacter)),
-            (&["persona"], persona.into_iter().collect()),
-            (&["anchorAfter"], anchors(NotePosition::AfterPrompt, note)),
-        ];
-        let texts: Vec<String> = values.iter().map(|(_, parts)| joined(parts)).collect();
-        let mut template_values: Vec<TemplateValue<'_>> = values
-            .iter()
-            .zip(&texts)
-            .map(|((names, _), text)| TemplateValue { names, text })
-            .collect();
-        let scene = macros.scene();
-        let (char, user) = (scene.char.clone().into_owned(), scene.user.clone().into_owned());
-        for (names, text) in [
-            (&["char"] as &[&str], char.as_str()),
-            (&["user"], &user),
-            (&["mesExamples"], &examples.all),
-            (&["mesExamplesRaw"], card.example_dialogue),
-        ] {
-            template_values.push(TemplateValue { names, text });
-        }
-        let template = &turn.preset.context.story_string;
-        let (text, used) = render(template, &template_values, macros, &mut ledger.warnings);
-        let text = if text.trim().is_empty() { String::new() } else { text };
-        let mut story = Self {
-            text,
-            parts: Vec::new(),
-            anchor_before: String::new(),
-            anchor_after: String::new(),
-        };
-        for (((names, parts), used), text) in values.into_iter().zip(used).zip(texts) {
-            // Anchors have a place without one in the story.
-            let outside = match names {
-                ["anchorBefore"] if !used => Some(&mut story.anchor_before),
-                ["anchorAfter"] if !used => Some(&mut story.anchor_after),
-                _ => None,
-            };
-            let is_in = used || outside.is_some();
-            if let Some(anchor) = outside {
-                *anchor = text;
-            }
-            story.parts.extend(parts.into_iter().map(|part| (part, is_in)));
-        }
-        story
-    }
-
-    /// Charges the parts, and as the template's what the whole has beyond them.
-    fn charge(&self, formatted: &str, ledger: &mut Ledger<'a, '_>) {
-        let whole = [formatted, &self.anchor_before, &self.anchor_after]
-            .iter()
-            .fold(0_u32, |sum, text| sum.saturating_add(ledger.count(text)))
-            // Line breaks behind the anchors.
-            .saturating_add(2);
-        let before = ledger.used;
-        for (part, is_in) in &self.parts {
-            if *is_in {
-                let tokens = ledger.count(&part.text);
-                ledger.include(part.clone(), ChatRole::System, None, tokens);
-            } else {
-                ledger.leave_out(
-                    part.clone(),
-                    ChatRole::System,
-                    None,
-                    "the story string has no place for it",
-                );
-            }
-        }
-        let rest = whole.saturating_sub(ledger.used.saturating_sub(before));
-        let part = Part {
-            source: Source::Template,
-            label: Cow::Borrowed("story string"),
-            text: Cow::Borrowed(""),
-            reason: "around the parts",
-        };
-        ledger.include(part, ChatRole::System, None, rest);
-    }
-}
-
-/// Examples as the template writes them.
-struct Examples {
-    /// In the order of the blocks.
-    texts: Vec<String>,
-    /// All of them, for a story string that has them inside.
-    all: String,
-}
-
-impl Examples {
-    fn new(turn: &TurnPrompt<'_>, blocks: &[ExampleBlock<'_>], formatter: &Formatter, macros: &mut Macros<'_>) -> Self {
-        let separator = expand(macros, &turn.preset.context.example_separator);
-        let heading = match separator.trim() {
-            "" => String::new(),
-            separator => format!("{separator}\n"),
-        };
-        let texts: Vec<String> = blocks
-            .iter()
-            .map(|block| {
-                if formatter.skips_examples() {
-                    return format!("{heading}{}\n", block.transcript());
-                }
-                let mut text = heading.clone();
-                for line in &block.lines {
-                    let role = if line.is_user {
-                        ChatRole::User
-                    } else {
-                        ChatRole::Assistant
-                    };
-                    let around = formatter.affixes(Line {
-                        role,
-                        name: &line.name,
-                        place: Place::Middle,
-                    });
-                    for part in [around.prefix.as_str(), &line.text, &around.suffix] {
-                        text.push_str(part);
-                    }
-                }
-                text
-            })
-            .collect();
-        Self {
-            all: texts.concat(),
-            texts,
-        }
-    }
-
-    /// Takes blocks as long as they fit, first ones first: their text, and how many were dropped.
-    fn fit<'a>(
-        &self,
-        blocks: &[ExampleBlock<'a>],
-        has_room: bool,
-        reserved: u32,
-        ledger: &mut Ledger<'a, '_>,
-    ) -> (String, usize) {
-        let mut shown = String::new();
-        let mut dropped: usize = 0;
-        let mut is_full = !has_room;
-        for (block, text) in blocks.iter().zip(&self.texts) {
-            let Some(part) = Part::new(Source::Examples, block.label.clone(), text.clone(), "fits") else {
-                continue;
-            };
-            let tokens = ledger.count(text);
-            is_full |= tokens > ledger.room().saturating_sub(reserved);
-            if is_full {
-                dropped = dropped.saturating_add(1);
-                ledger.leave_out(part, ChatRole::System, None, "no room");
-            } else {
-                ledger.include(part, ChatRole::System, None, tokens);
-                shown.push_str(text);
-            }
-        }
-        (shown, dropped)
-    }
+    let sequences: Vec<&str> = sequences.iter().map(String::as_str).collect();
+    let scene = macros.scene();
+    reply::stop_strings(&StopOptions {
+        user: &scene.user,
+        char: &scene.char,
+        members: turn.others,
+        impersonate: turn.kind == GenerationKind::Impersonate,
+        names: context.names_as_stop_strings,
+        single_line: context.single_line,
+        sequences: &sequences,
+        custom: turn.custom_stops,
+    })
 }

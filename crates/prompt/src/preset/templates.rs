@@ -1,4 +1,4 @@
-//! Sections of text completion: instruct and context templates, system prompt, reasoning.
+//! Sections of text completion: instruct and context templates, system prompt.
 
 use tavern_domain::chat::ChatRole;
 
@@ -197,45 +197,6 @@ impl SystemPrompt {
             name: fields.text("name").unwrap_or_default(),
             content: fields.text("content").unwrap_or_default(),
             post_history: fields.text("post_history").unwrap_or_default(),
-        }
-    }
-}
-
-/// How a model's reasoning is told from its reply, and whether it is shown to the model again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReasoningTemplate {
-    pub name: String,
-    pub prefix: String,
-    pub suffix: String,
-    pub separator: String,
-    /// Reasoning between prefix and suffix at the start of a reply is taken out of it.
-    pub auto_parse: bool,
-    pub add_to_prompts: bool,
-    /// Messages, newest first, whose reasoning is shown again.
-    pub max_additions: u32,
-}
-
-impl Default for ReasoningTemplate {
-    fn default() -> Self {
-        let fields = serde_json::Map::new();
-        Self::read(&mut Fields::new("reasoning", &fields))
-    }
-}
-
-impl ReasoningTemplate {
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        let auto_parse = fields.flag("auto_parse").unwrap_or(false);
-        let add_to_prompts = fields.flag("add_to_prompts").unwrap_or(false);
-        let max_additions = fields.count("max_additions").unwrap_or(1);
-        let mut text = |name: &str, default: &str| fields.text(name).unwrap_or_else(|| default.to_owned());
-        Self {
-            name: text("name", ""),
-            prefix: text("prefix", "<think>\n"),
-            suffix: text("suffix", "\n</think>"),
-            separator: text("separator", "\n\n"),
-            auto_parse,
-            add_to_prompts,
-            max_additions,
         }
     }
 }

@@ -204,7 +204,7 @@ fn sketch_into(sketch: &mut String, tokens: &[Token<'_>], values: &[TemplateValu
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
         values
             .iter()
-            .position(|value| value.names.iter().any(|known| is(&known)))
+            .position(|value| value.names.iter().any(is))
     };
     let has_text = |name: &str| {
         find(name)

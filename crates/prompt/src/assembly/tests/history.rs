@@ -224,6 +224,7 @@ fn known_counts_are_believed() {
         guidance: None,
         injections: &[],
         others: &[],
+        custom_stops: &[],
         cut: HistoryCut::Steps,
         anchor: None,
     };

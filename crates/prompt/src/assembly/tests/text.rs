@@ -316,15 +316,15 @@ fn it_stops_where_somebody_else_would_speak() {
     assert_eq!(
         turn.build().stop,
         [
+            "\n",
+            "\nAna:",
             "<|im_end|>",
             "\n<|im_start|>user",
             "\n<|im_start|>assistant",
             "\n<|im_start|>system",
-            "\nAna:",
-            "\nTom:",
             "\n* START *",
             "\n---",
-            "\n",
+            "\nTom:",
         ]
     );
     turn.kind = GenerationKind::Impersonate;
