@@ -44,7 +44,9 @@ pub const TEXT_PADDING: u32 = 64;
 
 /// Builds the prompt of a turn. The same turn, scene and seed give the same prompt.
 ///
-/// Macros of the turn's texts are expanded in the order in which the texts stand in the prompt.
+/// Macros are expanded in a fixed order: sequences, the author's note, the preset's prompts as they
+/// are ordered, injections, what comes last, what stands around the chat, examples. In the messages
+/// of the chat names are put in and nothing else is done; lore and [`Injection`]s are taken as they are.
 ///
 /// # Errors
 /// [`PromptTooLarge`], if what must be in the prompt exceeds the budget.

@@ -20,7 +20,7 @@ use super::{TOKENS_PER_MESSAGE, TOKENS_PER_REPLY};
 use crate::macros::Macros;
 use crate::reply::{self, StopOptions};
 use crate::tokens::Counter;
-use control::{Continued, Control, continued};
+use control::{Continued, Control, continued, postfix};
 use examples::Examples;
 use fixed::Fixed;
 use voices::Voices;
@@ -163,7 +163,7 @@ pub(super) fn build<'a>(
         first_included: first_included.or(turn.history.len().checked_sub(1).filter(|_| taken)),
         anchor,
         prefill: control.prefill,
-        continue_postfix: continued.map(|_| preset.continue_postfix.clone()).unwrap_or_default(),
+        continue_postfix: postfix(turn).to_owned(),
     })
 }
 

@@ -31,7 +31,7 @@ pub struct BuiltPrompt<'a> {
     /// What the reply starts with. It stands at the end of the prompt, and a chat model that takes no
     /// beginnings cannot be asked so.
     pub prefill: Option<String>,
-    /// To be put between a continued message and what is added to it.
+    /// To be put between a continued message and what is added to it; the prefill ends in it.
     pub continue_postfix: String,
 }
 

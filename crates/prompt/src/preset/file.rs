@@ -2,6 +2,9 @@
 //!
 //! A file goes under its section verbatim. Going back, a preset of one section is that section's file,
 //! and one of several is a SillyTavern master file, which names the text-completion samplers `preset`.
+//! So every file comes out as it went in, but for three that have no form of their own: a master file
+//! of one section becomes that section's file, a list of one regex script becomes the script, and of
+//! `settings.json` the parts that make prompts become a master file.
 
 use serde_json::{Map, Value};
 use tavern_domain::preset::SECTIONS;
@@ -49,7 +52,7 @@ pub fn read_preset_file(json: Value, file_name: &str) -> Result<(String, Value, 
     Ok((name, sections, warnings))
 }
 
-/// The file that a preset's sections make: what [`read_preset_file`] read, unless it was `settings.json`.
+/// The file that a preset's sections make.
 #[must_use]
 pub fn export_preset(sections: &Value) -> Value {
     let Value::Object(sections) = sections else {

@@ -202,9 +202,7 @@ struct Block {
 fn sketch_into(sketch: &mut String, tokens: &[Token<'_>], values: &[TemplateValue<'_>]) {
     let find = |name: &str| {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        values
-            .iter()
-            .position(|value| value.names.iter().any(is))
+        values.iter().position(|value| value.names.iter().any(is))
     };
     let has_text = |name: &str| {
         find(name)

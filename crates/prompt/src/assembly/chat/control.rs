@@ -45,6 +45,15 @@ pub(super) fn continued(turn: &TurnPrompt<'_>) -> Option<Continued> {
     })
 }
 
+/// What stands between a continued message and what is added to it.
+pub(super) fn postfix<'a>(turn: &TurnPrompt<'a>) -> &'a str {
+    let postfix = turn.preset.chat.continue_postfix.as_str();
+    match turn.history.last() {
+        Some(last) if turn.kind == GenerationKind::Continue && !last.content.ends_with(postfix) => postfix,
+        _ => "",
+    }
+}
+
 /// What the kind of generation asks for, last of all.
 pub(super) struct Control {
     pub(super) messages: Vec<Built>,
@@ -86,10 +95,8 @@ impl Control {
 
         let prefill = match turn.kind {
             GenerationKind::Continue => last.filter(|_| continued == Some(Continued::Prefill)).map(|last| {
-                (
-                    last.text.into_owned() + &preset.continue_postfix,
-                    "the message that is continued",
-                )
+                let text = last.text.into_owned() + postfix(turn);
+                (text, "the message that is continued")
             }),
             GenerationKind::Impersonate => Some((
                 expand(macros, &preset.impersonation_prefill).into_owned(),

@@ -31,6 +31,16 @@ fn everything_that_fits_is_kept() {
 }
 
 #[test]
+fn in_what_was_said_only_names_are_put_in() {
+    let turn = Turn::prompts(&[marker("chatHistory")])
+        .talk(&[("u", "{{char}} <USER> {{setvar::a::b}} {{original}} {{roll:6}}")]);
+    assert_eq!(
+        turn.lines(),
+        ["user: Mira Ana {{setvar::a::b}} {{original}} {{roll:6}}"]
+    );
+}
+
+#[test]
 fn the_oldest_messages_are_dropped_first() {
     let mut turn = long(100, 10, 500);
     turn.cut = HistoryCut::Exact;

@@ -62,6 +62,20 @@ fn a_prefill_is_the_last_message_of_all() {
 }
 
 #[test]
+fn a_postfix_is_added_once() {
+    for (text, postfix) in [("Once upon", " "), ("Once upon ", "")] {
+        let mut turn = turn(
+            GenerationKind::Continue,
+            &[("continue_prefill", json!(true)), ("continue_postfix", json!(" "))],
+        );
+        turn.history = vec![("c".to_owned(), text.to_owned())];
+        let built = turn.build();
+        assert_eq!(built.continue_postfix, postfix);
+        assert_eq!(built.prefill, Some("Once upon ".to_owned()));
+    }
+}
+
+#[test]
 fn the_users_message_is_never_a_prefill() {
     let mut turn = turn(GenerationKind::Continue, &[("continue_prefill", json!(true))]);
     turn.history.pop();
