@@ -47,7 +47,7 @@ fn dependencies() -> HashMap<String, HashSet<String>> {
     metadata
         .packages
         .iter()
-        .filter(|package| package.name.starts_with("tavern") && package.name != "tavern-bench")
+        .filter(|package| package.name.starts_with("tavern") && !package.name.starts_with("tavern-bench"))
         .map(|package| (package.name.to_string(), normal(package)))
         .collect()
 }

@@ -1,4 +1,5 @@
-//! Benchmarks: builds the release binaries and hands over to `tavern-bench`, which measures and prints.
+//! Benchmarks: builds the release binaries and hands over to `tavern-bench` or `tavern-bench-prompt`, which measure and
+//! print.
 
 use std::process::Command;
 
@@ -16,6 +17,12 @@ pub enum Bench {
         #[arg(long)]
         postgres: bool,
         /// Passed on to `tavern-bench graphql`; see its --help.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// What the prompt engine takes, beside a floor and the times of SillyTavern's own code.
+    Prompt {
+        /// Passed on to `tavern-bench-prompt`; see its --help.
         #[arg(last = true)]
         options: Vec<String>,
     },
@@ -37,19 +44,20 @@ impl Bench {
     /// # Errors
     /// When something does not build or start; figures never fail.
     pub fn run(&self) -> Result<()> {
-        shell::run(&mut shell::cargo(&[
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "tavern",
-            "--package",
-            "tavern-bench",
-        ]))?;
+        let packages: &[_] = match self {
+            Self::Prompt { .. } => &["tavern-bench-prompt"],
+            Self::Graphql { .. } | Self::Sockets { .. } => &["tavern", "tavern-bench"],
+        };
+        let mut build = shell::cargo(&["build", "--locked", "--release"]);
+        for package in packages {
+            build.args(["--package", package]);
+        }
+        shell::run(&mut build)?;
         let release = shell::target().join("release");
         let mut bench = Command::new(release.join("tavern-bench"));
         bench.env("TAVERN_BINARY", release.join("tavern"));
         match self {
+            Self::Prompt { options } => shell::run(Command::new(release.join("tavern-bench-prompt")).args(options)),
             Self::Graphql { postgres, options } => {
                 bench.arg("graphql").args(options);
                 let server = postgres.then(|| Postgres::start("bench")).transpose()?;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::http::{Connection, graphql_request};
 use crate::load::{self, Request, Round};
-use crate::process::{Process, free_address};
+use crate::process::{self, Process, free_address};
 use crate::statistics::Spread;
 use crate::{machine, seed, server};
 
@@ -40,7 +40,7 @@ const TYPENAME: &str = "{ __typename }";
 /// # Errors
 /// When something does not start, or the two sides send different bytes.
 pub async fn run(options: Options) -> Result<()> {
-    machine::print();
+    machine::print(&process::pinning());
     println!(
         "load      {} connections, {} rounds of {} s for each handler, in turn; medians (least–greatest)",
         options.connections, options.rounds, options.seconds

@@ -3,10 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::process;
-
-/// Prints the machine, the versions, and what runs on which core.
-pub fn print() {
+/// Prints the machine, the versions, and what runs on which core, as `pinning` says.
+pub fn print(pinning: &str) {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         text.lines().find_map(|line| line.strip_prefix(name)).map_or_else(
@@ -29,7 +27,7 @@ pub fn print() {
         said_by("git", &["rev-parse", "--short", "HEAD"]),
         said_by("rustc", &["--version"])
     );
-    println!("cores     {}", process::pinning());
+    println!("cores     {pinning}");
 }
 
 fn said_by(program: &str, arguments: &[&str]) -> String {

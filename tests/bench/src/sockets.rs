@@ -40,7 +40,7 @@ const SPARE_FILES: usize = 500;
 /// # Errors
 /// When the server refuses, or this machine does not let one process open so many files.
 pub async fn run(options: Options) -> Result<()> {
-    machine::print();
+    machine::print(&process::pinning());
     let files = open_files()?;
     let wanted = options.conns + options.streams * 3 + SPARE_FILES;
     if wanted > files {
