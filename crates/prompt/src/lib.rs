@@ -4,6 +4,7 @@
 //! linear in the input, which for foreign bytes is bounded first.
 
 pub mod assemble;
+pub mod assembly;
 pub mod card;
 pub mod chat_file;
 pub mod examples;
@@ -13,8 +14,10 @@ mod lenient;
 pub mod lore;
 pub mod macros;
 pub mod names;
+pub mod preset;
 pub mod reply;
 pub mod scripts;
+pub mod template;
 pub mod tokens;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
