@@ -269,6 +269,7 @@ impl Chats {
             last_message_at: (!rows.is_empty()).then_some(now),
             forked_from: None,
             setup: SessionSetup::default(),
+            state: SessionState::default(),
         };
         let documents: Vec<_> = rows
             .iter()
@@ -276,7 +277,7 @@ impl Chats {
             .map(|(row, body)| (row.id, session_id, body))
             .collect();
         store.documents.put_messages(&documents).await?;
-        store.chats.create(&session, &SessionState::default(), &rows).await?;
+        store.chats.create(&session, &rows).await?;
         Ok(session)
     }
 
