@@ -206,10 +206,9 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
         self.live.retain(|rank| status.get(*rank as usize) == Some(&LIVE));
         self.live.sort_unstable();
         let looks = u64::try_from(self.live.len()).unwrap_or(u64::MAX);
+        // Even with nothing left: this pass is the last one then.
+        self.haystack.work.take(looks.saturating_mul(LOOK));
         let mut candidates = Vec::new();
-        if !self.haystack.work.take(looks.saturating_mul(LOOK)) {
-            return candidates;
-        }
         let index = self.index;
         for rank in std::mem::take(&mut self.live) {
             let Some(entry) = index.entries.get(rank as usize) else {
@@ -223,6 +222,9 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
                     sticky: self.timed.is_sticky(rank),
                     text: None,
                 }),
+                // That says less than what was found out when it was looked at.
+                Err(Reason::ExcludedFromRecursion) if self.note_of.get(rank as usize).is_some_and(|note| *note > 0) => {
+                }
                 Err(reason) => self.note(rank, reason, None),
             }
             self.live.push(rank);

@@ -121,8 +121,9 @@ pub(super) struct Haystack<'a> {
     hits: Vec<Hit>,
     dynamic: Dynamic,
     messages: usize,
-    /// Contents of activated entries, one text for each pass.
+    /// Contents of activated entries, for patterns: one text for each pass, and each with its rank.
     lore: Vec<String>,
+    contents: Vec<(u32, String)>,
     joined: HashMap<(u32, u8), Joined>,
     tried: HashMap<(u32, View), bool>,
     /// Entries that a key was found for, in no order, some more than once.
@@ -147,6 +148,7 @@ impl<'a> Haystack<'a> {
             dynamic,
             messages: 0,
             lore: Vec::new(),
+            contents: Vec::new(),
             joined: HashMap::new(),
             tried: HashMap::new(),
             touched: Vec::new(),
@@ -212,6 +214,7 @@ impl<'a> Haystack<'a> {
                     joined.push('\n');
                 }
                 joined.push_str(text);
+                self.contents.push((rank, text.to_owned()));
             }
         }
         if !joined.is_empty() {

@@ -143,6 +143,12 @@ impl Haystack<'_> {
                 injections
                     .find(|(_, text)| is_in(&without_asides(trim(text))))
                     .map(|(number, _)| Place::Injection(number))
+            })
+            .or_else(|| {
+                let mut contents = self.contents.iter().filter(|_| view.lore);
+                contents
+                    .find(|(_, text)| is_in(text))
+                    .map(|(rank, _)| Place::Lore(*rank))
             });
         self.allowance = allowance.get();
         place.map_or(MatchedIn::Several, |place| self.named(place))

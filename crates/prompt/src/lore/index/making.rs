@@ -345,7 +345,7 @@ impl<'s> Making<'s> {
         }
         levels.sort_unstable();
         levels.dedup();
-        let recursive = books.iter().any(|book| book.recursive.unwrap_or(settings.recursive));
+        let recursive = settings.recursive || books.iter().any(|book| book.recursive == Some(true));
         let warnings = (left_out > 0)
             .then(|| format!("{left_out} lore keys are not looked for: longer than {MAX_KEY} bytes, or too many."));
         let weight = matcher.weight()
