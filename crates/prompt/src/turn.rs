@@ -64,6 +64,8 @@ pub struct Turn {
     /// Which greeting the chat began with, 0 = the first message.
     pub greeting: Option<u32>,
     pub guidance: Option<String>,
+    /// The turn's own stop strings.
+    pub stops: Vec<String>,
     /// Of the chat, before the turn.
     pub variables: Variables,
     /// Of the account, before the turn.
@@ -192,7 +194,7 @@ impl Turn {
             guidance: self.guidance.as_deref(),
             injections: &[],
             others: &others,
-            custom_stops: &[],
+            custom_stops: &self.stops,
             cut: HistoryCut::default(),
             anchor: self.anchor.as_deref(),
         };
@@ -306,7 +308,8 @@ impl Turn {
     }
 
     fn speaker(&self) -> &Member {
-        &self.cast[self.speaker]
+        let speaker = self.cast.get(self.speaker).or_else(|| self.cast.first());
+        speaker.expect("a chat has characters")
     }
 
     fn others(&self) -> impl Iterator<Item = &Member> {
