@@ -213,6 +213,34 @@ impl Turn {
         Ok(self.finish(built, &lore, effects, warnings))
     }
 
+    /// A reply as it is to be stored, if regex scripts change it.
+    #[must_use]
+    pub fn stored(&self, reply: &str) -> Option<String> {
+        let mut macros = Macros::new(self.scene(), Variables::new(), Variables::new(), self.seed);
+        let run = &mut ScriptRun::default();
+        let stored = self
+            .scripts
+            .apply(reply, Placement::AiOutput, Purpose::Store, Some(0), &mut macros, run);
+        match stored {
+            Cow::Owned(stored) if stored != reply => Some(stored),
+            _ => None,
+        }
+    }
+
+    /// What the user types as it is to be stored: regex scripts applied, then macros expanded; and what
+    /// the macros have done.
+    #[must_use]
+    pub fn said(&self, content: &str) -> (String, Effects) {
+        let (local, global) = (self.variables.clone(), self.account_variables.clone());
+        let mut macros = Macros::new(self.scene(), local, global, self.seed);
+        let run = &mut ScriptRun::default();
+        let scripted = self
+            .scripts
+            .apply(content, Placement::UserInput, Purpose::Store, Some(0), &mut macros, run);
+        let said = macros.expand(&scripted);
+        (said, macros.finish())
+    }
+
     fn finish(&self, built: BuiltPrompt<'_>, lore: &Activation, effects: Effects, mut warnings: Vec<String>) -> Built {
         warnings.extend(built.warnings);
         let blocks = built.blocks.into_iter().map(|block| PromptBlock {

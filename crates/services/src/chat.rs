@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::Shared;
 use crate::account::Accounts;
 use crate::character::Characters;
+use crate::gather::Ready;
 use crate::live::LiveReplies;
 
 /// A session as somebody asks for it.
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub accounts: Accounts,
     pub characters: Characters,
     pub models: Router,
+    pub ready: Ready,
     pub live: LiveReplies,
     /// Replies being written by this server.
     pub writers: Arc<Semaphore>,
@@ -67,6 +69,7 @@ impl Chats {
             accounts,
             characters,
             models,
+            ready: Ready::default(),
             live: LiveReplies::default(),
             writers,
             stop: CancellationToken::new(),
