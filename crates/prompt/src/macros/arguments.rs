@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::evaluate::{Evaluator, Text};
-use super::syntax::{Open, Token};
+use super::syntax::{Document, Open, Token};
 use super::table::Macro;
 use super::text::trim_content;
 
@@ -38,9 +38,11 @@ impl Evaluator<'_, '_> {
         out.push_str("}}");
         if let (Some(close), Some(tag)) = (open.close, open.closing_tag) {
             let start = out.len();
-            self.content(text, close + 1..tag, open.keeps_blanks, out, depth + 1);
+            // Only who knows the macro knows that its blanks do not count.
+            let keeps_blanks = open.keeps_blanks || what.is_none();
+            self.content(text, close + 1..tag, keeps_blanks, out, depth + 1);
             spans.push(start..out.len());
-            let closing = document.open(tag).map(|tag| document.source(tag).of(document.text));
+            let closing = document.open(tag).map(|tag| document.written(tag));
             out.push_str(closing.unwrap_or_default());
         }
         spans
@@ -75,24 +77,13 @@ impl Evaluator<'_, '_> {
     /// commas where it is written; only a list that comes from a macro as a whole is separated in its value.
     fn list(&mut self, text: &Text<'_>, range: Range<usize>, out: &mut String, depth: usize) -> Vec<Range<usize>> {
         let document = &text.document;
-        let mut separator = ",";
-        let mut at = range.start;
-        while let Some(token) = document.tokens.get(at).filter(|_| at < range.end) {
-            at = match token {
-                Token::Text(span) if span.of(document.text).contains("::") => {
-                    separator = "::";
-                    break;
-                }
-                Token::Open(open) => document.after(at, open),
-                _ => at + 1,
-            };
-        }
+        let separator = separator_of(document, range.clone());
         let mut items = Vec::new();
         let mut is_written = false;
         let mut start = out.len();
         let outer = self.enter(start);
         let is_escaped = |before: &str| separator == "," && before.ends_with('\\');
-        at = range.start;
+        let mut at = range.start;
         while let Some(token) = document.tokens.get(at).filter(|_| at < range.end) {
             match token {
                 Token::Text(span) => {
@@ -138,10 +129,7 @@ impl Evaluator<'_, '_> {
             }
         }
         for item in &mut items {
-            let written = out.get(item.clone()).unwrap_or_default();
-            let leading = written.len() - written.trim_start().len();
-            let trimmed = written.trim().len();
-            *item = item.start + leading..item.start + leading + trimmed;
+            *item = trimmed(out, item.clone());
         }
         items
     }
@@ -163,4 +151,24 @@ impl Evaluator<'_, '_> {
             trim_content(out, start);
         }
     }
+}
+
+/// What separates the items of a list as it is written, not counting what is inside of its macros.
+fn separator_of(document: &Document<'_>, range: Range<usize>) -> &'static str {
+    let mut at = range.start;
+    while let Some(token) = document.tokens.get(at).filter(|_| at < range.end) {
+        at = match token {
+            Token::Text(span) if span.of(document.text).contains("::") => return "::",
+            Token::Open(open) => document.after(at, open),
+            _ => at + 1,
+        };
+    }
+    ","
+}
+
+/// The place without the blanks at its ends.
+fn trimmed(out: &str, place: Range<usize>) -> Range<usize> {
+    let text = out.get(place.clone()).unwrap_or_default();
+    let start = place.start + (text.len() - text.trim_start().len());
+    start..start + text.trim().len()
 }

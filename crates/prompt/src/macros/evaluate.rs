@@ -172,7 +172,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         if depth >= MAX_DEPTH && next > at + 2 {
             self.state
                 .warn(|| format!("Macros nest more than {MAX_DEPTH} deep; the innermost stay as they are written."));
-            self.literal(document.source(open).of(document.text), out);
+            self.literal(document.written(open), out);
             return next;
         }
         let start = out.len();
@@ -223,7 +223,10 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             }
             Some(what) => self.value(what, &arguments),
             None => match open.call {
-                Call::Macro { name, .. } => self.custom(name.of(text.document.text), &arguments),
+                Call::Macro { name, .. } => {
+                    let trims = open.closing_tag.is_some() && !open.keeps_blanks;
+                    self.custom(name.of(text.document.text), &arguments, trims)
+                }
                 _ => Outcome::Keep,
             },
         };
@@ -282,7 +285,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             self.expression(shorthand, name, "")
         };
         if matches!(outcome, Outcome::Keep) && out.len() == start {
-            out.push_str(document_source(text, open));
+            out.push_str(text.document.written(open));
         }
         self.settle(None, outcome, start, out, depth);
     }
@@ -349,8 +352,4 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         }
         has_room
     }
-}
-
-fn document_source<'t>(text: &Text<'t>, open: &Open) -> &'t str {
-    text.document.source(open).of(text.document.text)
 }

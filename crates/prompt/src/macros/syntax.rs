@@ -113,6 +113,11 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// The text of [`Self::source`].
+    pub(super) fn written(&self, open: &Open) -> &'t str {
+        self.source(open).of(self.text)
+    }
+
     /// The token behind the macro and all that belongs to it.
     pub(super) fn after(&self, at: usize, open: &Open) -> usize {
         let last = open.closing_tag.and_then(|tag| self.open(tag)).unwrap_or(open);

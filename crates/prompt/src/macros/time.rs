@@ -1,6 +1,7 @@
 //! Macros about time, in the scene's offset from UTC.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
 use tavern_domain::Timestamp;
@@ -10,6 +11,8 @@ use super::scene::Scene;
 use super::table::Clock;
 
 const MAX_FORMAT_BYTES: usize = 512;
+/// Times that formats are made for, in milliseconds: far from where local times overflow.
+const FOUR_DIGIT_YEARS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// The value; `None` if the arguments are not what the macro wants. Without a clock, the empty text.
 pub(super) fn value(scene: &Scene<'_>, what: Clock, first: Option<&str>, second: &str) -> Option<Cow<'static, str>> {
@@ -35,6 +38,9 @@ pub(super) fn value(scene: &Scene<'_>, what: Clock, first: Option<&str>, second:
         Clock::Format => first.filter(|format| format.len() <= MAX_FORMAT_BYTES)?,
         _ => "LT",
     };
+    if !FOUR_DIGIT_YEARS.contains(&now.0) {
+        return None;
+    }
     let now = DateTime::<Utc>::from_timestamp_millis(now.0)?.with_timezone(&offset);
     Some(Cow::Owned(moment::format(&now, format)))
 }

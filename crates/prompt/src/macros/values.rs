@@ -6,7 +6,7 @@ use super::evaluate::{Arguments, Evaluator, Outcome};
 use super::head::{Operator, Shorthand};
 use super::scene::{Scene, SceneMessage};
 use super::table::{Card, Chat, Macro, Name, Setting, Template, Variable};
-use super::text::is_falsy;
+use super::text::{is_falsy, trim_content};
 use super::variables::{Refused, Store, number, number_or_zero};
 use super::{MAX_BANNED, MAX_BANNED_BYTES, dice, time};
 
@@ -66,13 +66,17 @@ impl<'s> Evaluator<'s, '_> {
         }
     }
 
-    pub(super) fn custom(&self, name: &str, arguments: &Arguments<'_>) -> Outcome<'s> {
+    /// The value an extension has; `trims` if the last argument is content whose blanks do not count.
+    pub(super) fn custom(&self, name: &str, arguments: &Arguments<'_>, trims: bool) -> Outcome<'s> {
         let Some(custom) = self.scene.custom else {
             return Outcome::Keep;
         };
-        let arguments: Vec<_> = (0..arguments.spans.len())
+        let mut arguments: Vec<_> = (0..arguments.spans.len())
             .map(|index| arguments.get(index).unwrap_or_default().to_owned())
             .collect();
+        if let Some(content) = arguments.last_mut().filter(|_| trims) {
+            trim_content(content, 0);
+        }
         let value = custom.expand(&name.to_ascii_lowercase(), &arguments);
         value.map_or(Outcome::Keep, |value| Outcome::Value(Cow::Owned(value)))
     }

@@ -162,6 +162,26 @@ fn differences_have_a_direction() {
 }
 
 #[test]
+fn the_ends_of_the_calendar_are_no_trouble() {
+    for offset in [-1_439, 0, 1_439] {
+        for year in ["-262143", "+262142", "0000", "9999", "+999999999999"] {
+            for day in ["-01-01", "-12-31", "-01-01 00:00", "-12-31 23:59:59"] {
+                let _ = macros(at(NOW, offset)).expand(&format!("{{{{timeDiff::{year}{day}::2023-01-01}}}}"));
+            }
+        }
+        for now in [
+            i64::MIN,
+            -62_135_596_800_000,
+            253_402_300_799_999,
+            8_210_266_876_799_999,
+            i64::MAX,
+        ] {
+            let _ = macros(at(now, offset)).expand("{{time}}{{datetimeformat::LLLL gggg GGGG Z}}{{idle_duration}}");
+        }
+    }
+}
+
+#[test]
 fn idleness_counts_from_the_users_message_before_the_last() {
     let message = |is_user, is_system, ago: i64| SceneMessage {
         is_user,

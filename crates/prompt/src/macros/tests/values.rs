@@ -315,13 +315,17 @@ fn extensions_bring_macros_of_their_own() {
         &[
             ("plain", "{{Weather}}", "()"),
             ("with arguments", "{{weather::a:: {{char}} }}", "(a|Mira)"),
-            ("with content", "{{weather::a}} b {{/weather}}", "(a|b)"),
+            (
+                "with content",
+                "{{weather::a}} b {{/weather}}{{#weather}} b {{/weather}}",
+                "(a|b)( b )",
+            ),
             ("in a condition", "{{if weather}}a{{/if}}", "a"),
             ("not theirs", "{{wind::a {{char}} :: b}}", "{{wind::a Mira :: b}}"),
             (
                 "not theirs, with content",
                 "{{wind}} {{char}} {{/wind}}",
-                "{{wind}}Mira{{/wind}}",
+                "{{wind}} Mira {{/wind}}",
             ),
             (
                 "what they bring is not read again",
