@@ -71,6 +71,19 @@ impl Allowance {
             steps: self.steps.saturating_mul(factor),
         }
     }
+
+    fn for_one_call(self) -> Self {
+        Self {
+            work: self.work.min(Self::CALL.work),
+            steps: self.steps.min(Self::CALL.steps),
+        }
+    }
+
+    /// Takes what a call took of what it had.
+    const fn spend(&mut self, had: Self, left: Self) {
+        self.work -= had.work - left.work;
+        self.steps -= had.steps - left.steps;
+    }
 }
 
 /// A pattern took more than it may.
@@ -181,10 +194,26 @@ impl JsRegex {
     /// False as well if the pattern gave up.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
-        match &self.0.engine {
-            Engine::Linear(linear) => linear.is_match(text, self.0.sticky) == Ok(true),
-            Engine::Backtrack(_) => self.search(text).find(0) == Ok(true),
-        }
+        self.is_match_within(&mut { Allowance::CALL }, text) == Some(true)
+    }
+
+    /// As [`Self::is_match`], for calls that share an allowance; one call alone cannot take all of it.
+    /// `None` if the pattern gave up.
+    pub(crate) fn is_match_within(&self, shared: &mut Allowance, text: &str) -> Option<bool> {
+        let whole = shared.for_one_call();
+        let mut left = whole;
+        let found = match &self.0.engine {
+            Engine::Linear(linear) => linear.is_match(text, self.0.sticky, &mut left.work),
+            Engine::Backtrack(_) => {
+                let mut search = self.search(text);
+                search.left = left;
+                let found = search.find(0);
+                left = search.left;
+                found
+            }
+        };
+        shared.spend(whole, left);
+        found.ok()
     }
 
     /// Replaces the first match, or all with the flag `g`, by what `replace` makes of it.
@@ -201,14 +230,10 @@ impl JsRegex {
         replace: impl FnMut(Groups<'_>) -> String,
     ) -> Option<Cow<'t, str>> {
         let mut search = self.search(text);
-        let whole = Allowance {
-            work: shared.work.min(Allowance::CALL.work),
-            steps: shared.steps.min(Allowance::CALL.steps),
-        };
+        let whole = shared.for_one_call();
         search.left = whole;
         let replaced = self.replace_all(&mut search, replace);
-        shared.work -= whole.work - search.left.work;
-        shared.steps -= whole.steps - search.left.steps;
+        shared.spend(whole, search.left);
         replaced
     }
 

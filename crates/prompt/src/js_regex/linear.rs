@@ -46,9 +46,10 @@ impl Linear {
         self.regex.memory_usage()
     }
 
-    pub(super) fn is_match(&self, text: &str, sticky: bool) -> Result<bool, GaveUp> {
+    /// `work` is what the call has left.
+    pub(super) fn is_match(&self, text: &str, sticky: bool, work: &mut u64) -> Result<bool, GaveUp> {
         let input = Input::new(text).anchored(anchored(sticky));
-        self.charge(&mut { MAX_WORK }, text.len())?;
+        self.charge(work, text.len())?;
         Ok(self.regex.is_match(input))
     }
 
