@@ -1,8 +1,8 @@
 //! Patterns as JavaScript writes them, in bounded time: keys of world books and regex scripts.
 //!
 //! Most patterns become a finite automaton and take time linear in the text; those with look-around
-//! or back-references are matched by trying, and give up after a fixed number of steps. What would
-//! be too large when compiled is no pattern at all. The same pattern and text always end the same
+//! or back-references, or with an automaton of more than a megabyte, are matched by trying, and give
+//! up after a fixed number of steps. What repeats too much is no pattern at all. The same pattern and text always end the same
 //! way: nothing here looks at a clock.
 //!
 //! Rules: ECMA-262 with its annex B. `\d`, `\w` and `\b` are ASCII, `\s` is not; lone `]` and `{`
@@ -167,10 +167,14 @@ impl JsRegex {
         if cost > MAX_COST {
             return None;
         }
-        let engine = if parsed.backtracks {
-            Engine::Backtrack(Backtrack::new(&parsed.node, parsed.groups))
+        let linear = if parsed.backtracks {
+            None
         } else {
-            Engine::Linear(Box::new(Linear::new(&parsed.node, cost)?))
+            Linear::new(&parsed.node, cost)
+        };
+        let engine = match linear {
+            Some(linear) => Engine::Linear(Box::new(linear)),
+            None => Engine::Backtrack(Backtrack::new(&parsed.node, parsed.groups)),
         };
         Some(Self(Arc::new(Inner {
             engine,

@@ -1,12 +1,13 @@
 //! Regex scripts: find and replace over messages, lore and reasoning.
 //!
 //! Rules: SillyTavern's regex extension. A script belongs to places; it changes what is stored, or,
-//! with `promptOnly` and `markdownOnly`, only what enters a prompt or is shown. What differs: the
-//! macros of a replacement are expanded, but those in the text it inserts from the match are not,
-//! since that text can be a model's; a number beyond the last group is read as the longest number of
-//! a group that it starts with, as JavaScript does, and stands for nothing where there is none; `$&`
-//! is the match, too. A script that takes too much leaves the text as it is and is left out for the
-//! rest of the run, with a warning.
+//! with `promptOnly` and `markdownOnly`, only what enters a prompt or is shown. What differs:
+//! - The macros of a replacement are expanded, but not those in the text it inserts from the match,
+//!   since that text can be a model's; only the old `<USER>` and `<BOT>` in it are.
+//! - A number beyond the last group is read as the longest number of a group that it starts with, as
+//!   JavaScript does, and stands for nothing where there is none; `$&` is the match, too.
+//! - A script that takes too much leaves the text as it is, and is left out for the rest of the run,
+//!   with a warning.
 
 mod read;
 

@@ -9,7 +9,7 @@ use super::syntax::{Assert, Node};
 use super::{GaveUp, Slots};
 
 /// Bytes of the automaton.
-const MAX_BYTES: usize = 2 << 20;
+const MAX_BYTES: usize = 1 << 20;
 /// Bytes for states that are made while matching, in each thread that matches.
 const CACHE_BYTES: usize = 256 << 10;
 /// Bytes of text read, times what a byte can cost, in one call.
@@ -26,6 +26,7 @@ pub(super) struct Linear {
 }
 
 impl Linear {
+    /// `None` if the automaton would be too large.
     pub(super) fn new(node: &Node, cost: u64) -> Option<Self> {
         let config = Config::new()
             .nfa_size_limit(Some(MAX_BYTES))
@@ -36,7 +37,7 @@ impl Linear {
         let reach = (!tail(node).far).then(|| usize::try_from(cost.saturating_mul(4)).unwrap_or(usize::MAX));
         Some(Self {
             regex,
-            weight: 1 + cost / 4,
+            weight: 1 + cost / 2,
             reach,
         })
     }

@@ -230,6 +230,13 @@ fn catastrophic_patterns_give_up_with_look_around() {
 }
 
 #[test]
+fn a_pattern_too_large_for_an_automaton_is_matched_by_trying() {
+    let text = format!("<{}>", "é".repeat(3000));
+    assert!(matches("<.{0,4000}>", "", &text));
+    assert!(!matches("<.{0,2000}>", "", &text));
+}
+
+#[test]
 fn many_matches_that_each_read_the_whole_text_give_up() {
     let regex = JsRegex::new(".*[^A-Z]|[A-Z]", "gs").expect("a pattern");
     assert!(regex.replace(&"A".repeat(100_000), |_| String::new()).is_none());

@@ -307,9 +307,9 @@ impl ReplyCleaner {
         let uncertain = if self.stopped { found } else { partial };
         let certain = self.held.len().saturating_sub(uncertain);
         let certain = self.held.floor_char_boundary(certain);
-        let rest = self.held.split_off(certain);
-        let certain = std::mem::replace(&mut self.held, rest);
-        certain.chars().for_each(|c| self.tail.push(c, out));
+        for c in self.held.drain(..certain) {
+            self.tail.push(c, out);
+        }
         if self.stopped {
             self.held.clear();
         }
