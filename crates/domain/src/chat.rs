@@ -57,6 +57,7 @@ pub struct ChatSession {
     /// The message of another chat that this one goes on from; it may be gone.
     pub forked_from: Option<MessageId>,
     pub setup: SessionSetup,
+    pub state: SessionState,
 }
 
 /// Who wrote a message.

@@ -19,6 +19,7 @@ pub mod reply;
 pub mod scripts;
 pub mod template;
 pub mod tokens;
+pub mod turn;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
 pub use card::{Card, CardError, Picture, PictureKind, read_card};

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::Shared;
 use crate::account::Accounts;
 use crate::character::Characters;
+use crate::gather::Ready;
 use crate::live::LiveReplies;
 
 /// A session as somebody asks for it.
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub accounts: Accounts,
     pub characters: Characters,
     pub models: Router,
+    pub ready: Ready,
     pub live: LiveReplies,
     /// Replies being written by this server.
     pub writers: Arc<Semaphore>,
@@ -67,6 +69,7 @@ impl Chats {
             accounts,
             characters,
             models,
+            ready: Ready::default(),
             live: LiveReplies::default(),
             writers,
             stop: CancellationToken::new(),
@@ -269,6 +272,7 @@ impl Chats {
             last_message_at: (!rows.is_empty()).then_some(now),
             forked_from: None,
             setup: SessionSetup::default(),
+            state: SessionState::default(),
         };
         let documents: Vec<_> = rows
             .iter()
@@ -276,7 +280,7 @@ impl Chats {
             .map(|(row, body)| (row.id, session_id, body))
             .collect();
         store.documents.put_messages(&documents).await?;
-        store.chats.create(&session, &SessionState::default(), &rows).await?;
+        store.chats.create(&session, &rows).await?;
         Ok(session)
     }
 

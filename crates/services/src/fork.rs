@@ -43,12 +43,14 @@ impl Chats {
             owner: source.owner,
             characters: source.characters.clone(),
             model: source.model.clone(),
-            setup: source.setup.clone(),
+            state: SessionState {
+                seed: Some(seed_of(&source)),
+                before: None,
+                ..source.state
+            },
+            setup: source.setup,
         };
-        let mut state = store.chats.state(source.id).await?.unwrap_or_default();
-        state.seed = Some(seed_of(source.id, &state));
-        state.before = None;
-        store.chats.create(&fork, &state, &rows).await?;
+        store.chats.create(&fork, &rows).await?;
         Ok(fork)
     }
 
@@ -102,7 +104,7 @@ impl Chats {
 }
 
 /// What stable picks of a chat are drawn from.
-pub(crate) fn seed_of(session: SessionId, state: &SessionState) -> u64 {
+pub(crate) fn seed_of(session: &ChatSession) -> u64 {
     // The low half of an id is random; truncation is meant.
-    state.seed.unwrap_or(session.uuid().as_u128() as u64)
+    session.state.seed.unwrap_or(session.id.uuid().as_u128() as u64)
 }

@@ -10,10 +10,12 @@ pub mod chat;
 pub mod files;
 mod fork;
 mod gather;
+mod group;
 pub mod generation;
 pub mod live;
 pub mod message;
 pub mod password;
+pub mod prompt;
 mod reaper;
 mod runtime;
 #[cfg(test)]

@@ -188,6 +188,8 @@ impl Chats {
             attempts: generation.attempts.clone(),
             first_token_at: generation.first_token_at,
             ended_at: self.0.shared.clock.now(),
+            content: None,
+            effects: None,
         };
         self.settle(generation, record.text, ending).await
     }

@@ -12,18 +12,20 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tavern_domain::chat::{ChatSession, MessageBody};
+use tavern_domain::CharacterId;
+use tavern_domain::chat::{ChatSession, MessageBody, TurnEffects};
 use tavern_domain::generation::{
     Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
     UsageSource,
 };
 use tavern_domain::{Code, Result, Timestamp};
-use tavern_models::{ModelEvent, ProviderUsage};
+use tavern_models::{CompletionRequest, ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
 use tokio::time::Instant;
 
 use crate::chat::{Chats, tokens_of};
 use crate::live::LiveReply;
+use crate::prompt::{Asked, Reply};
 use crate::turn::empty_swipe;
 
 /// How long a writer may be silent before another server takes its generation over.
@@ -41,6 +43,10 @@ pub(crate) struct Turn {
     pub session: ChatSession,
     pub generation: Generation,
     pub guidance: Option<String>,
+    /// What the user's own message has done to variables.
+    pub said: Option<TurnEffects>,
+    /// Who answers afterwards.
+    pub next: Vec<CharacterId>,
     pub live: Arc<LiveReply>,
 }
 
@@ -55,6 +61,12 @@ pub(crate) struct Ending {
     pub attempts: Vec<GenerationAttempt>,
     pub first_token_at: Option<Timestamp>,
     pub ended_at: Timestamp,
+    /// The reply as the message has it, if regex scripts have changed it.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// What the turn does to the memory of its chat.
+    #[serde(default)]
+    pub effects: Option<TurnEffects>,
 }
 
 /// Why the reading of the provider ended.
@@ -80,19 +92,31 @@ impl Drop for Present<'_> {
 impl Chats {
     /// Writes a reply from the prompt to the settled end.
     pub(crate) async fn write(&self, turn: Turn) {
-        let _present = Present(self, &turn.live);
+        let present = Present(self, &turn.live);
         let mut counted = Counted::default();
-        let outcome = self.read_provider(&turn, &mut counted).await;
+        let mut reply = None;
+        let outcome = self.read_provider(&turn, &mut counted, &mut reply).await;
         if matches!(outcome, Outcome::FencedOut) {
             return;
         }
         let text = turn.live.written();
-        let ending = self.ending(&turn, outcome, &text, &counted);
+        let mut ending = self.ending(&turn, outcome, &text, &counted);
+        if let Some(reply) = reply
+            && !text.text.is_empty()
+        {
+            ending.content = reply.stored(&text.text).await;
+            ending.effects = Some(reply.effects);
+        }
         for attempt in 0..SETTLE_TRIES {
             match self.settle(turn.generation.clone(), text.clone(), ending.clone()).await {
                 Ok(Some(generation)) => {
                     self.tell_end(&generation);
+                    let is_complete = generation.status == GenerationStatus::Completed;
                     turn.live.end(Arc::new(generation));
+                    if is_complete {
+                        drop(present);
+                        self.follow(turn.session, turn.generation.options, turn.next).await;
+                    }
                     return;
                 }
                 Ok(None) => return,
@@ -104,13 +128,13 @@ impl Chats {
         }
     }
 
-    async fn read_provider(&self, turn: &Turn, counted: &mut Counted) -> Outcome {
+    async fn read_provider(&self, turn: &Turn, counted: &mut Counted, reply: &mut Option<Reply>) -> Outcome {
         let live = &turn.live;
         let asked = tokio::select! {
             asked = self.ask(turn) => asked,
             () = live.cancel.cancelled() => return Outcome::Cancelled,
         };
-        let (models, request, prompt_tokens) = match asked {
+        let asked = match asked {
             Ok(asked) => asked,
             Err(error) => {
                 tracing::info!(generation = %turn.generation.id, ?error, "no prompt could be made");
@@ -122,9 +146,38 @@ impl Chats {
                 });
             }
         };
-        counted.prompt = prompt_tokens;
+        counted.prompt = asked.prompt_tokens;
+        let Asked {
+            models,
+            request,
+            reply: new,
+            ..
+        } = asked;
+        let outcome = {
+            let reply = reply.insert(new);
+            self.stream(turn, counted, reply, &models, request).await
+        };
+        if !matches!(outcome, Outcome::FencedOut)
+            && let Some(reply) = reply
+        {
+            // What was held back, because it might have been the start of something else.
+            let (text, reasoning) = reply.finish();
+            live.append(&text, &reasoning);
+        }
+        outcome
+    }
+
+    async fn stream(
+        &self,
+        turn: &Turn,
+        counted: &mut Counted,
+        reply: &mut Reply,
+        models: &[String],
+        request: CompletionRequest,
+    ) -> Outcome {
+        let live = &turn.live;
         live.advance(|progress| progress.status = GenerationStatus::Connecting);
-        let mut events = self.0.models.stream(&models, request);
+        let mut events = self.0.models.stream(models, request);
         let mut last_flush: Option<Instant> = None;
         let mut pending = false;
         loop {
@@ -188,7 +241,15 @@ impl Chats {
                 }
                 Some(ModelEvent::Text(text)) => {
                     self.note_first_token(live);
-                    live.append(&text, "")
+                    let (text, reasoning) = reply.push(&text);
+                    let waiting = live.append(&text, &reasoning);
+                    if reply.is_over() {
+                        return Outcome::Finished(Some("stop".into()));
+                    }
+                    if waiting == 0 {
+                        continue;
+                    }
+                    waiting
                 }
                 Some(ModelEvent::Reasoning(reasoning)) => {
                     self.note_first_token(live);
@@ -256,6 +317,8 @@ impl Chats {
             attempts: progress.attempts,
             first_token_at: progress.first_token_at,
             ended_at,
+            content: None,
+            effects: None,
         }
     }
 
@@ -312,7 +375,7 @@ impl Chats {
                 .change_body(message, |body| {
                     let index = place(body, &generation);
                     let swipe = &mut body.swipes[index];
-                    swipe.write(&text);
+                    swipe.write(ending.content.as_deref().unwrap_or(&text));
                     swipe.tokens = tokens_of(&swipe.content);
                     if !reasoning.is_empty() {
                         swipe.reasoning = Some(reasoning.clone());
@@ -348,7 +411,7 @@ impl Chats {
         });
         Ok(store
             .generations
-            .finish(&generation, tokens, None)
+            .finish(&generation, tokens, ending.effects.as_ref())
             .await?
             .then_some(generation))
     }

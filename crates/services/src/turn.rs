@@ -4,8 +4,9 @@
 //! relational transaction makes the turn real; only then is a provider called. A document whose
 //! transaction never came is swept.
 
+use futures::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
-use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe};
+use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe, TurnEffects};
 use tavern_domain::event::SessionEventKind;
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions, GenerationStatus};
 use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Limits, MessageId, Problems, Result, SessionId};
@@ -86,6 +87,14 @@ impl Chats {
             return Ok(sent);
         }
         let Shared { store, clock, .. } = &*self.0.shared;
+        let mut speakers = match outgoing.character {
+            Some(character) => vec![character],
+            None => self.speakers(&session, Some(&outgoing.content)).await?,
+        };
+        let character = speakers.first().copied().or(character);
+        let generate = outgoing.generate && !speakers.is_empty();
+        let (content, said) = self.said(&session, character, outgoing.content).await?;
+        self.check_content(&content)?;
         let now = clock.now();
         let sequence = store
             .chats
@@ -104,8 +113,8 @@ impl Chats {
         };
         let user_row = row(sequence, ChatRole::User, Author::User(session.owner), None);
         let user_body = MessageBody::of(Swipe {
-            tokens: tokens_of(&outgoing.content),
-            content: outgoing.content,
+            tokens: tokens_of(&content),
+            content,
             reasoning: None,
             model: None,
             created_at: now,
@@ -115,7 +124,7 @@ impl Chats {
         let mut rows = vec![user_row.clone()];
         let mut bodies = vec![user_body.clone()];
         let mut generation = None;
-        if outgoing.generate {
+        if generate {
             let mut started = self.new_generation(&session, GenerationKind::Normal, character, outgoing.options);
             let reply = row(
                 sequence + 1,
@@ -134,15 +143,21 @@ impl Chats {
             .map(|(row, body)| (row.id, session.id, body))
             .collect();
         store.documents.put_messages(&documents).await?;
+        let session_id = session.id;
         let begun = Begun {
             session,
             rows,
             reply_into: None,
             generation: generation.clone(),
             guidance: outgoing.guidance,
+            said: said.clone(),
+            next: speakers.split_off(speakers.len().min(1)),
         };
         if let Some(replayed) = self.begin(actor, begun, outgoing.idempotency_key, request_hash).await? {
             return Ok(replayed);
+        }
+        if let (None, Some(said)) = (&generation, &said) {
+            store.chats.remember(session_id, said).await?;
         }
         Ok(Sent {
             message: Some(Message {
@@ -183,33 +198,22 @@ impl Chats {
         {
             return Ok(sent);
         }
-        let store = &self.0.shared.store;
+        let mut next = Vec::new();
+        let character = match (request.kind, request.character) {
+            (GenerationKind::Normal, None) => {
+                let mut speakers = self.speakers(&session, None).await?.into_iter();
+                let first = speakers.next();
+                next.extend(speakers);
+                first.or(character)
+            }
+            _ => character,
+        };
         let mut generation = self.new_generation(&session, request.kind, character, request.options);
         let mut rows = Vec::new();
         let mut reply_into = None;
         match request.kind {
             GenerationKind::Normal => {
-                let sequence = store
-                    .chats
-                    .reserve_sequences(session.id, 1)
-                    .await?
-                    .ok_or_else(|| Error::not_found("chat session"))?;
-                let author = character.map_or(Author::User(session.owner), Author::Character);
-                let row = MessageRow {
-                    id: MessageId::new(),
-                    session: session.id,
-                    sequence,
-                    role: ChatRole::Assistant,
-                    author: Some(author),
-                    generation: Some(generation.id),
-                    is_hidden: false,
-                    created_at: generation.created_at,
-                };
-                store
-                    .documents
-                    .put_messages(&[(row.id, session.id, &MessageBody::of(empty_swipe(&generation)))])
-                    .await?;
-                generation.message = Some(row.id);
+                let row = self.reply_row(&session, &mut generation).await?;
                 rows.push(row);
             }
             GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe => {
@@ -229,6 +233,8 @@ impl Chats {
             reply_into,
             generation: Some(generation.clone()),
             guidance: request.guidance,
+            said: None,
+            next,
         };
         if let Some(replayed) = self.begin(actor, begun, request.idempotency_key, request_hash).await? {
             return Ok(replayed);
@@ -239,8 +245,58 @@ impl Chats {
         })
     }
 
+    /// Starts a reply of a new message.
+    pub(crate) async fn begin_reply(
+        &self,
+        actor: &Actor,
+        session: ChatSession,
+        speaker: CharacterId,
+        options: GenerationOptions,
+        next: Vec<CharacterId>,
+    ) -> Result<()> {
+        let mut generation = self.new_generation(&session, GenerationKind::Normal, Some(speaker), options);
+        let row = self.reply_row(&session, &mut generation).await?;
+        let begun = Begun {
+            session,
+            rows: vec![row],
+            reply_into: None,
+            generation: Some(generation),
+            guidance: None,
+            said: None,
+            next,
+        };
+        self.begin(actor, begun, None, [0; 32]).await.map(drop)
+    }
+
+    /// A message for a reply to be written into; its document is written.
+    async fn reply_row(&self, session: &ChatSession, generation: &mut Generation) -> Result<MessageRow> {
+        let store = &self.0.shared.store;
+        let sequence = store
+            .chats
+            .reserve_sequences(session.id, 1)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
+        let author = generation
+            .character
+            .map_or(Author::User(session.owner), Author::Character);
+        let row = MessageRow {
+            id: MessageId::new(),
+            session: session.id,
+            sequence,
+            role: ChatRole::Assistant,
+            author: Some(author),
+            generation: Some(generation.id),
+            is_hidden: false,
+            created_at: generation.created_at,
+        };
+        let body = MessageBody::of(empty_swipe(generation));
+        store.documents.put_messages(&[(row.id, session.id, &body)]).await?;
+        generation.message = Some(row.id);
+        Ok(row)
+    }
+
     /// The reply that is to be continued, replaced or varied.
-    async fn target(&self, session: &ChatSession, message: Option<MessageId>) -> Result<MessageRow> {
+    pub(crate) async fn target(&self, session: &ChatSession, message: Option<MessageId>) -> Result<MessageRow> {
         let store = &self.0.shared.store;
         let row = match message {
             Some(id) => store
@@ -266,7 +322,7 @@ impl Chats {
         }
     }
 
-    fn check_reply(
+    pub(crate) fn check_reply(
         &self,
         problems: &mut Problems,
         session: &ChatSession,
@@ -335,6 +391,17 @@ impl Chats {
         character.or_else(|| session.characters.first().copied())
     }
 
+    /// The model of a reply: the one wished for, the session's, or the default where that is gone.
+    pub(crate) fn model_of(&self, session: &ChatSession, options: &GenerationOptions) -> String {
+        options.model.clone().unwrap_or_else(|| {
+            if self.0.models.has(&session.model) {
+                session.model.clone()
+            } else {
+                self.0.models.default_model().to_owned()
+            }
+        })
+    }
+
     fn new_generation(
         &self,
         session: &ChatSession,
@@ -351,13 +418,7 @@ impl Chats {
             character,
             kind,
             status: GenerationStatus::Queued,
-            model: options.model.clone().unwrap_or_else(|| {
-                if self.0.models.has(&session.model) {
-                    session.model.clone()
-                } else {
-                    self.0.models.default_model().to_owned()
-                }
-            }),
+            model: self.model_of(session, &options),
             provider: None,
             options,
             attempts: Vec::new(),
@@ -463,13 +524,17 @@ impl Chats {
                 session: begun.session,
                 generation,
                 guidance: begun.guidance,
+                said: begun.said,
+                next: begun.next,
                 live,
             };
             let chats = self.clone();
-            self.0.tasks.spawn(async move {
+            // A writer may start the next one: without the box its type would hold itself.
+            let written: BoxFuture<'static, ()> = Box::pin(async move {
                 chats.write(turn).await;
                 drop(permit);
             });
+            self.0.tasks.spawn(written);
         }
         Ok(None)
     }
@@ -525,6 +590,8 @@ struct Begun {
     reply_into: Option<MessageId>,
     generation: Option<Generation>,
     guidance: Option<String>,
+    said: Option<TurnEffects>,
+    next: Vec<CharacterId>,
 }
 
 /// What a reply is written into.

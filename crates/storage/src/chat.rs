@@ -50,7 +50,7 @@ pub struct ChatStore {
 
 impl ChatStore {
     /// A session with its first messages; each of its characters has one chat more, unless it is a fork.
-    pub async fn create(&self, session: &ChatSession, state: &SessionState, messages: &[MessageRow]) -> Result<()> {
+    pub async fn create(&self, session: &ChatSession, messages: &[MessageRow]) -> Result<()> {
         let id = session.id.uuid();
         let tx = self.db.begin().await?;
         let row = chat_session::ActiveModel {
@@ -67,7 +67,7 @@ impl ChatStore {
             last_message_at: Set(session.last_message_at.map(|at| at.0)),
             forked_from: Set(session.forked_from.map(MessageId::uuid)),
             setup: Set(to_json(&session.setup)?),
-            state: Set(to_json(state)?),
+            state: Set(to_json(&session.state)?),
         };
         row.insert(&tx).await.db()?;
         let participants = (0..)
@@ -235,18 +235,6 @@ impl ChatStore {
         Ok(rows.first().map(|row| row.next_sequence - count))
     }
 
-    /// What the session remembers; `None` if there is no such session.
-    pub async fn state(&self, id: SessionId) -> Result<Option<SessionState>> {
-        let state: Option<String> = chat_session::Entity::find_by_id(id.uuid())
-            .select_only()
-            .column(chat_session::Column::State)
-            .into_tuple()
-            .one(&self.db.read)
-            .await
-            .db()?;
-        state.as_deref().map(from_json).transpose()
-    }
-
     /// Variables that macros keep for an account.
     pub async fn account_variables(&self, user: UserId) -> Result<Variables> {
         let row = only(user_variables::Entity::find_by_id(user.uuid()), &self.db.read).await?;
@@ -371,6 +359,7 @@ async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Mode
             last_message_at: row.last_message_at.map(Timestamp),
             forked_from: row.forked_from.map(MessageId::from_uuid),
             setup: from_json(&row.setup)?,
+            state: from_json(&row.state)?,
         });
     }
     Ok(sessions)

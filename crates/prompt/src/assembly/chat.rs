@@ -87,7 +87,8 @@ pub(super) fn build<'a>(
     ledger.place = history_place;
     let around = Around::of(turn, count, macros, &mut ledger);
     let mut cost = |index: usize, macros: &Macros<'_>| -> Option<(Item<'a>, u32)> {
-        let item = reader.read(index, false, macros, counter)?;
+        let continues = continued.is_some() && index.saturating_add(1) == turn.history.len();
+        let item = reader.read(index, continues, macros, counter)?;
         let voice = voices.tokens(item.role, item.name);
         let tokens = item
             .text_tokens

@@ -8,7 +8,7 @@ use crate::tokens::Counter;
 
 /// Budget, tokens and blocks of a prompt that is being built.
 pub(super) struct Ledger<'a, 'c> {
-    counter: &'c Counter,
+    pub(super) counter: &'c Counter,
     pub(super) available: u32,
     pub(super) used: u32,
     /// Which place of the prompt what comes next belongs to.

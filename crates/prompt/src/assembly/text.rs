@@ -13,7 +13,7 @@ use super::TEXT_PADDING;
 use super::examples::blocks;
 use super::history::{self, Item, Reader};
 use super::injections::{self, InjectedMessage, Step};
-use super::input::{HistoryCut, TurnPrompt};
+use super::input::{HistoryCut, HistoryMessage, TurnPrompt};
 use super::ledger::Ledger;
 use super::lore::Lore;
 use super::output::{BuiltPrompt, PromptContent, PromptTooLarge, Source};
@@ -54,12 +54,13 @@ pub(super) fn build<'a>(
     let blocks = blocks(turn, &lore, macros);
     let examples = Examples::new(turn, &blocks, &formatter, macros);
     let story = Story::of(turn, &lore, &mut note, &examples, macros, &mut ledger);
-    let story_text = match context.story_place {
-        StoryPlace::BeforeChat => formatter.story(&story.text),
-        StoryPlace::AtDepth { .. } => story.text.clone(),
-    };
+    let story_text = story.whole(context.story_place, &formatter);
     ledger.place = place::STORY;
-    story.charge(&story_text, &mut ledger);
+    let around = match context.story_place {
+        StoryPlace::BeforeChat => 0,
+        StoryPlace::AtDepth { role, .. } => around_tokens(&formatter, role, &ledger),
+    };
+    story.charge(&story_text, around, &mut ledger);
     ledger.place = place::HISTORY;
     let chat_start = expand(macros, &context.chat_start);
     let chat_start = match chat_start.trim() {
@@ -68,84 +69,22 @@ pub(super) fn build<'a>(
     };
     include_template(&mut ledger, "chat start", &chat_start, ChatRole::System);
 
-    // What comes behind the history.
     ledger.place = place::TAIL;
     let takes_last = turn.kind == GenerationKind::Continue && !turn.history.is_empty();
     let mut reader = Reader::new(turn);
-    let mut tail = String::new();
-    let post_history = post_history(turn, &lore, macros);
-    let guidance = guidance(turn, macros, &mut ledger.warnings);
-    for part in [post_history, guidance].into_iter().flatten() {
-        let around = formatter.affixes(system_line());
-        let tokens = [part.text.as_ref(), &around.prefix, &around.suffix].map(|text| ledger.count(text));
-        for text in [around.prefix.as_str(), &part.text, &around.suffix] {
-            tail.push_str(text);
-        }
-        ledger.include(
-            part,
-            ChatRole::System,
-            None,
-            tokens.iter().fold(0, |sum, tokens| sum.saturating_add(*tokens)),
-        );
-    }
-    let mut prefill = None;
-    if takes_last {
-        let last = turn.history.len().saturating_sub(1);
-        if let Some(item) = reader.read(last, true, macros, counter) {
-            let around = formatter.affixes(line(&item, Place::Last));
-            let text = around.prefix + &item.text;
-            let part = Part {
-                source: Source::Prefill,
-                label: Cow::Borrowed("prefill"),
-                text: item.text.clone(),
-                reason: "the message that is continued",
-            };
-            let tokens = ledger.count(&text);
-            ledger.include(part, item.role, None, tokens);
-            prefill = Some(item.text.into_owned());
-            tail.push_str(&text);
-        }
-    } else {
-        let last_line = last_line(turn, &formatter, macros);
-        include_template(&mut ledger, "last line", &last_line, ChatRole::Assistant);
-        tail.push_str(&last_line);
-    }
+    let tail = Tail::of(turn, &lore, &formatter, &mut reader, macros, &mut ledger);
 
     let count = turn.history.len().saturating_sub(usize::from(takes_last));
-    let last_user = turn
-        .history
-        .get(..count)
-        .and_then(|history| history.iter().rposition(|message| message.role == ChatRole::User));
-    let place_of = |index: usize| {
-        if Some(index) == last_user && index > 0 {
-            Place::Last
-        } else if index == 0 {
-            Place::First
-        } else {
-            Place::Middle
-        }
-    };
+    let places = Places::of(turn.history.get(..count).unwrap_or_default());
     let mut cost = |index: usize, macros: &Macros<'_>, affixes: &mut AffixCache<'a>| -> Option<(Item<'a>, u32)> {
         let item = reader.read(index, false, macros, counter)?;
-        let (_, around) = affixes.get(&formatter, line(&item, place_of(index)), |text| counter.count(text));
+        let (_, around) = affixes.get(&formatter, line(&item, places.at(index)), |text| counter.count(text));
         let tokens = item.text_tokens.saturating_add(*around);
         Some((item, tokens))
     };
     let newest_index = count.checked_sub(1);
     let mut newest = newest_index.and_then(|index| cost(index, macros, &mut affixes));
-    let alignment = expand(macros, formatter.user_alignment_message()).trim().to_owned();
-    let user = macros.scene().user.clone().into_owned();
-    let alignment = match alignment.as_str() {
-        "" => String::new(),
-        text => {
-            let around = formatter.affixes(Line {
-                role: ChatRole::User,
-                name: &user,
-                place: Place::Middle,
-            });
-            around.prefix + text + &around.suffix
-        }
-    };
+    let alignment = alignment(&formatter, macros);
     let alignment_tokens = ledger.count(&alignment);
     let newest_tokens = newest.as_ref().map_or(0, |(_, tokens)| *tokens);
     let reserved = newest_tokens.saturating_add(alignment_tokens);
@@ -155,14 +94,7 @@ pub(super) fn build<'a>(
     let mut placed = Vec::new();
     injections::collect(turn, &lore, &mut note, macros, &mut placed);
     let mut injected = injections::fit(placed, takes_last, reserved, &mut ledger, |ledger, role| {
-        let around = formatter.affixes(Line {
-            role,
-            name: "",
-            place: Place::Middle,
-        });
-        ledger
-            .count(&around.prefix)
-            .saturating_add(ledger.count(&around.suffix))
+        around_tokens(&formatter, role, ledger)
     });
     if let StoryPlace::AtDepth { depth, role } = context.story_place {
         injected.push(InjectedMessage {
@@ -221,12 +153,7 @@ pub(super) fn build<'a>(
         .sum();
     let mut text = String::with_capacity(length.saturating_add(story_text.len()).saturating_add(1024));
     if context.story_place == StoryPlace::BeforeChat {
-        for part in [story.anchor_before.as_str(), &story_text, &story.anchor_after] {
-            text.push_str(part);
-            if !part.is_empty() && part != story_text {
-                text.push('\n');
-            }
-        }
+        text.push_str(&story_text);
     }
     text.push_str(&shown_examples);
     text.push_str(&chat_start);
@@ -236,18 +163,14 @@ pub(super) fn build<'a>(
     let items = &window.items;
     injections::interleave(items.len(), injected, &mut text, |text, step| match step {
         Step::Injected(message) => {
-            let around = formatter.affixes(Line {
-                role: message.role,
-                name: "",
-                place: Place::Middle,
-            });
+            let around = formatter.affixes(voiceless(message.role));
             for part in [around.prefix.as_str(), &message.text, &around.suffix] {
                 text.push_str(part);
             }
         }
         Step::History(index) => {
             if let Some((item, _)) = items.get(index) {
-                let line = line(item, place_of(item.index));
+                let line = line(item, places.at(item.index));
                 let (around, _) = affixes.get(&formatter, line, |text| counter.count(text));
                 for part in [around.prefix.as_str(), &item.text, &around.suffix] {
                     text.push_str(part);
@@ -258,7 +181,7 @@ pub(super) fn build<'a>(
     if formatter.wraps() && !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    text.push_str(&tail);
+    text.push_str(&tail.text);
     let stop = stop_strings(turn, &formatter, macros);
     let tokens = ledger.used;
     let (blocks, warnings) = ledger.into_blocks();
@@ -273,14 +196,114 @@ pub(super) fn build<'a>(
         dropped_examples,
         first_included: first_included.or(turn.history.len().checked_sub(1).filter(|_| takes_last)),
         anchor,
-        prefill,
+        prefill: tail.prefill,
         continue_postfix: String::new(),
     })
 }
 
-const fn system_line() -> Line<'static> {
+/// What comes behind the history.
+struct Tail {
+    text: String,
+    prefill: Option<String>,
+}
+
+impl Tail {
+    /// Instructions, and the message that is continued or the line that the reply is written behind.
+    fn of<'a>(
+        turn: &TurnPrompt<'a>,
+        lore: &Lore<'a>,
+        formatter: &Formatter,
+        reader: &mut Reader<'a>,
+        macros: &mut Macros<'_>,
+        ledger: &mut Ledger<'a, '_>,
+    ) -> Self {
+        let mut text = String::new();
+        let instructions = [
+            post_history(turn, lore, macros),
+            guidance(turn, macros, &mut ledger.warnings),
+        ];
+        for part in instructions.into_iter().flatten() {
+            let around = formatter.affixes(voiceless(ChatRole::System));
+            let mut tokens: u32 = 0;
+            for piece in [around.prefix.as_str(), &part.text, &around.suffix] {
+                text.push_str(piece);
+                tokens = tokens.saturating_add(ledger.count(piece));
+            }
+            ledger.include(part, ChatRole::System, None, tokens);
+        }
+        let last = turn.history.len().checked_sub(1);
+        let last = last.filter(|_| turn.kind == GenerationKind::Continue);
+        let Some(item) = last.and_then(|last| reader.read(last, true, macros, ledger.counter)) else {
+            let line = last_line(turn, formatter, macros);
+            include_template(ledger, "last line", &line, ChatRole::Assistant);
+            text.push_str(&line);
+            return Self { text, prefill: None };
+        };
+        let open = formatter.affixes(line(&item, Place::Last)).prefix + &item.text;
+        let part = Part {
+            source: Source::Prefill,
+            label: Cow::Borrowed("prefill"),
+            text: item.text.clone(),
+            reason: "the message that is continued",
+        };
+        ledger.include(part, item.role, None, ledger.count(&open));
+        text.push_str(&open);
+        Self {
+            text,
+            prefill: Some(item.text.into_owned()),
+        }
+    }
+}
+
+/// Which messages have sequences of their own: the chat's first one, and the user's last.
+struct Places {
+    last_user: Option<usize>,
+}
+
+impl Places {
+    fn of(history: &[HistoryMessage<'_>]) -> Self {
+        Self {
+            last_user: history.iter().rposition(|message| message.role == ChatRole::User),
+        }
+    }
+
+    fn at(&self, index: usize) -> Place {
+        if index == 0 {
+            Place::First
+        } else if Some(index) == self.last_user {
+            Place::Last
+        } else {
+            Place::Middle
+        }
+    }
+}
+
+/// What stands around a text that is nobody's.
+fn around_tokens(formatter: &Formatter, role: ChatRole, ledger: &Ledger<'_, '_>) -> u32 {
+    let around = formatter.affixes(voiceless(role));
+    ledger
+        .count(&around.prefix)
+        .saturating_add(ledger.count(&around.suffix))
+}
+
+/// What the user says before a history that starts with the character; blank if nothing.
+fn alignment(formatter: &Formatter, macros: &mut Macros<'_>) -> String {
+    let text = expand(macros, formatter.user_alignment_message());
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    let around = formatter.affixes(Line {
+        role: ChatRole::User,
+        name: &macros.scene().user,
+        place: Place::Middle,
+    });
+    around.prefix + text.trim() + &around.suffix
+}
+
+/// A line that is nobody's.
+const fn voiceless(role: ChatRole) -> Line<'static> {
     Line {
-        role: ChatRole::System,
+        role,
         name: "",
         place: Place::Middle,
     }

@@ -4,21 +4,22 @@
 //! A pass looks only at entries that some key was found for and at those that need none, so that what a
 //! scan costs follows the text and not the books.
 
+mod look;
+mod outcome;
+mod settle;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tavern_domain::lore::{LorePosition, SelectiveLogic};
+use look::TokenDepths;
 
-use super::chance::roll;
-use super::decorators::Position;
-use super::groups::{Member, losers};
-use super::haystack::{Haystack, MAX_DEPTH, View};
-use super::index::{Decorated, Entry, Inner};
-use super::report::{Decisions, Note, Reason};
+use super::haystack::{Haystack, MAX_DEPTH};
+use super::index::{Entry, Inner};
+use super::report::{Note, Reason};
 use super::text::{fold, hidden_keys, trim, without_asides};
 use super::timed::Timed;
-use super::{Activated, Activation, LorePlace, LoreScan};
-use crate::macros::{Macros, has_macros};
+use super::{Activation, LoreScan};
+use crate::macros::Macros;
 use crate::tokens::Counter;
 
 /// What looking at an entry once costs, in units of the scan's work.
@@ -205,10 +206,9 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
         self.live.retain(|rank| status.get(*rank as usize) == Some(&LIVE));
         self.live.sort_unstable();
         let looks = u64::try_from(self.live.len()).unwrap_or(u64::MAX);
+        // Even with nothing left: this pass is the last one then.
+        self.haystack.work.take(looks.saturating_mul(LOOK));
         let mut candidates = Vec::new();
-        if !self.haystack.work.take(looks.saturating_mul(LOOK)) {
-            return candidates;
-        }
         let index = self.index;
         for rank in std::mem::take(&mut self.live) {
             let Some(entry) = index.entries.get(rank as usize) else {
@@ -222,319 +222,15 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
                     sticky: self.timed.is_sticky(rank),
                     text: None,
                 }),
+                // That says less than what was found out when it was looked at.
+                Err(Reason::ExcludedFromRecursion) if self.note_of.get(rank as usize).is_some_and(|note| *note > 0) => {
+                }
                 Err(reason) => self.note(rank, reason, None),
             }
             self.live.push(rank);
         }
         candidates.sort_by_key(|candidate| !candidate.sticky);
         candidates
-    }
-
-    /// Why an entry would activate, and by which key; or why it would not.
-    fn look_at(&mut self, rank: u32, entry: &'a Entry) -> Result<(Reason, Option<u32>), Reason> {
-        let sticky = self.timed.is_sticky(rank);
-        self.is_for_now(rank, entry, sticky)?;
-        let decorated = entry.decorated(self.scan.instruct);
-        let says = decorated.map(|decorated| &decorated.says);
-        if says.is_some_and(|says| says.activate) {
-            return Ok((Reason::Activate, None));
-        }
-        if says.is_some_and(|says| says.dont_activate) {
-            return Err(Reason::DontActivate);
-        }
-        if let Some(why) = self.forced.get(&rank) {
-            return Ok((Reason::Forced((*why).to_owned()), None));
-        }
-        let view = self.view(entry);
-        let conditions = decorated.map_or(Ok(()), |decorated| self.conditions(decorated, view));
-        if entry.constant && conditions.is_ok() {
-            return Ok((Reason::Constant, None));
-        }
-        if sticky {
-            return Ok((Reason::Sticky, None));
-        }
-        if entry.constant {
-            return conditions.map(|()| (Reason::Constant, None));
-        }
-        if entry.primary.is_empty() {
-            return Err(Reason::NoKeys);
-        }
-        let key = entry.primary.clone().find(|key| self.haystack.has(*key, view));
-        let key = key.ok_or(Reason::NoKeyMatched)?;
-        if !self.secondary_match(entry, view) {
-            return Err(Reason::SecondaryKeys);
-        }
-        conditions?;
-        Ok((Reason::Key, Some(key)))
-    }
-
-    /// The conditions that have nothing to do with keys.
-    fn is_for_now(&self, rank: u32, entry: &Entry, sticky: bool) -> Result<(), Reason> {
-        let unless = |is_out: bool, reason: Reason| if is_out { Err(reason) } else { Ok(()) };
-        unless(!entry.enabled, Reason::Disabled)?;
-        if let Some(rare) = &entry.rare {
-            let is_other = !rare.triggers.is_empty() && !rare.triggers.contains(&self.trigger);
-            unless(is_other, Reason::Trigger)?;
-            let filter = &rare.filter;
-            let is_in = |listed: &[String], own: &[&str]| {
-                let mut listed = listed.iter().map(|name| trim(name));
-                listed.any(|name| own.iter().any(|own| trim(own) == name))
-            };
-            if !filter.names.is_empty() {
-                let is_named = is_in(&filter.names, &self.scan.character_names);
-                unless(is_named == filter.exclude, Reason::Character)?;
-            }
-            // A character without tags is not told apart by them.
-            if !filter.tags.is_empty() && !self.scan.character_tags.is_empty() {
-                let is_tagged = is_in(&filter.tags, &self.scan.character_tags);
-                unless(is_tagged == filter.exclude, Reason::Character)?;
-            }
-            if let Some(says) = entry.says(self.scan.instruct) {
-                let after = says.activate_only_after.unwrap_or(0);
-                unless(self.replies < after, Reason::OnlyAfter(after))?;
-                let every = says.activate_only_every.unwrap_or(1).max(1);
-                unless(!sticky && !self.replies.is_multiple_of(every), Reason::OnlyEvery(every))?;
-                if let Some(greeting) = says.is_greeting {
-                    unless(self.scan.greeting != Some(greeting), Reason::Greeting(greeting))?;
-                }
-            }
-            unless(
-                self.scan.messages.len() < rare.delay as usize,
-                Reason::Delay(rare.delay),
-            )?;
-        }
-        if sticky {
-            return Ok(());
-        }
-        if let Some(until) = self.timed.resting(rank) {
-            return Err(if until == u32::MAX {
-                Reason::OnceOnly
-            } else {
-                Reason::Cooldown(until)
-            });
-        }
-        let recursion = self.state == State::Recursion;
-        unless(!recursion && entry.level > 0, Reason::WaitsForRecursion)?;
-        unless(
-            recursion && entry.level > self.level,
-            Reason::WaitsForLevel(entry.level),
-        )?;
-        let excluded = recursion && self.index.recursive && entry.exclude_recursion;
-        unless(excluded, Reason::ExcludedFromRecursion)
-    }
-
-    fn view(&mut self, entry: &Entry) -> View {
-        let says = entry.says(self.scan.instruct);
-        let in_tokens = says.and_then(|says| says.instruct_scan_depth);
-        let mut in_messages = |tokens| self.token_depths.messages(tokens, self.scan, self.counter);
-        let depth = says
-            .and_then(|says| says.scan_depth)
-            .or_else(|| in_tokens.map(&mut in_messages))
-            .or(entry.scan_depth)
-            .unwrap_or_else(|| self.depth());
-        View {
-            depth,
-            fields: entry.fields,
-            lore: self.state != State::MinActivations,
-        }
-    }
-
-    fn secondary_match(&mut self, entry: &Entry, view: View) -> bool {
-        if entry.secondary.is_empty() {
-            return true;
-        }
-        let mut keys = entry.secondary.clone();
-        match entry.logic {
-            SelectiveLogic::AndAny => keys.any(|key| self.haystack.has(key, view)),
-            SelectiveLogic::NotAll => !keys.all(|key| self.haystack.has(key, view)),
-            SelectiveLogic::NotAny => !keys.any(|key| self.haystack.has(key, view)),
-            SelectiveLogic::AndAll => keys.all(|key| self.haystack.has(key, view)),
-        }
-    }
-
-    fn conditions(&mut self, decorated: &Decorated, view: View) -> Result<(), Reason> {
-        if let Some(key) = decorated.exclude.clone().find(|key| self.haystack.has(*key, view)) {
-            return Err(Reason::ExcludeKey(self.index.key_text(key).to_owned()));
-        }
-        for keys in &decorated.additional {
-            if !keys.clone().any(|key| self.haystack.has(key, view)) {
-                return Err(Reason::AdditionalKeys);
-            }
-        }
-        Ok(())
-    }
-
-    /// How well an entry's keys match, against others of its group.
-    fn score(&mut self, rank: u32) -> u32 {
-        let index = self.index;
-        let Some(entry) = index.entries.get(rank as usize) else {
-            return 0;
-        };
-        if entry.primary.is_empty() {
-            return 0;
-        }
-        let view = self.view(entry);
-        let mut count = |keys: std::ops::Range<u32>| {
-            let found = keys.filter(|key| self.haystack.has(*key, view)).count();
-            u32::try_from(found).unwrap_or(u32::MAX)
-        };
-        let primary = count(entry.primary.clone());
-        let secondary = count(entry.secondary.clone());
-        match entry.logic {
-            SelectiveLogic::AndAny => primary.saturating_add(secondary),
-            SelectiveLogic::AndAll if secondary as usize == entry.secondary.len() => primary.saturating_add(secondary),
-            _ => primary,
-        }
-    }
-
-    fn settle_groups(&mut self, candidates: &mut Vec<Candidate>) {
-        let index = self.index;
-        let members: Vec<Member<'a>> = candidates
-            .iter()
-            .filter_map(|candidate| {
-                Some(Member {
-                    rank: candidate.rank,
-                    entry: index.entries.get(candidate.rank as usize)?,
-                    sticky: candidate.sticky,
-                })
-            })
-            .collect();
-        if members.iter().all(|member| member.entry.groups().is_empty()) {
-            return;
-        }
-        let groups = std::mem::take(&mut self.groups);
-        let seed = self.scan.seed;
-        let lost = losers(&members, &groups, |rank| self.score(rank), seed);
-        self.groups = groups;
-        let mut lost = lost.into_iter();
-        candidates.retain(|candidate| match lost.next().flatten() {
-            Some(group) => {
-                self.note(candidate.rank, Reason::Group(group.to_owned()), candidate.key);
-                false
-            }
-            None => true,
-        });
-    }
-
-    /// Who fails here fails for the whole scan.
-    fn settle_chances(&mut self, candidates: &mut Vec<Candidate>) {
-        let index = self.index;
-        candidates.retain(|candidate| {
-            let Some(entry) = index.entries.get(candidate.rank as usize) else {
-                return false;
-            };
-            let Some(percent) = entry.probability.filter(|_| !candidate.sticky) else {
-                return true;
-            };
-            let is_lucky = roll(self.scan.seed, "probability", &entry.key) * 100.0 < percent;
-            if !is_lucky {
-                self.note(candidate.rank, Reason::Probability(percent), candidate.key);
-                self.done_with(candidate.rank);
-            }
-            is_lucky
-        });
-    }
-
-    /// Of each book with a budget of its own, the entries of lowest priority are left out until the rest
-    /// fits, together with those of earlier passes.
-    fn settle_book_budgets(&mut self, candidates: &mut Vec<Candidate>) {
-        if self.index.books.iter().all(|book| book.token_budget.is_none()) {
-            return;
-        }
-        let index = self.index;
-        let mut by_priority = Vec::new();
-        for (place, candidate) in candidates.iter_mut().enumerate() {
-            let Some(entry) = index.entries.get(candidate.rank as usize) else {
-                continue;
-            };
-            let budget = index.book(entry).and_then(|book| book.token_budget);
-            if let Some(budget) = budget.filter(|_| !entry.ignore_budget) {
-                let (_, tokens) = candidate.text.get_or_insert_with(|| self.text(entry));
-                by_priority.push((std::cmp::Reverse(entry.priority), place, entry.book, budget, *tokens));
-            }
-        }
-        by_priority.sort_unstable();
-        let mut used = self.book_tokens.clone();
-        let mut full = HashSet::new();
-        let mut out = HashSet::new();
-        for (_, place, book, budget, tokens) in by_priority {
-            let Some(used) = used.get_mut(book as usize) else {
-                continue;
-            };
-            let needed = used.saturating_add(tokens);
-            if needed > budget || full.contains(&book) {
-                full.insert(book);
-                out.insert(place);
-            } else {
-                *used = needed;
-            }
-        }
-        let mut place = 0..;
-        candidates.retain(|candidate| {
-            let stays = place.next().is_none_or(|place| !out.contains(&place));
-            if !stays {
-                self.note(candidate.rank, Reason::OverBookBudget, candidate.key);
-            }
-            stays
-        });
-    }
-
-    /// In order, until the budget is full; those that ignore it come in even then.
-    fn enter(&mut self, candidates: Vec<Candidate>) {
-        let index = self.index;
-        for mut candidate in candidates {
-            let Some(entry) = index.entries.get(candidate.rank as usize) else {
-                continue;
-            };
-            if self.overflow && !entry.ignore_budget {
-                self.note(candidate.rank, Reason::OverBudget, candidate.key);
-                continue;
-            }
-            let (content, tokens) = candidate.text.take().unwrap_or_else(|| self.text(entry));
-            if !entry.ignore_budget {
-                let needed = self.tokens.saturating_add(tokens);
-                if needed >= self.budget {
-                    self.overflow = true;
-                    self.note(candidate.rank, Reason::OverBudget, candidate.key);
-                    continue;
-                }
-                self.tokens = needed;
-                if let Some(used) = self.book_tokens.get_mut(entry.book as usize) {
-                    *used = used.saturating_add(tokens);
-                }
-            }
-            let view = self.view(entry);
-            let matched_in = candidate.key.and_then(|key| self.haystack.whereabouts(key, view));
-            let note = self.put_down(Note {
-                rank: candidate.rank,
-                activated: true,
-                key: candidate.key,
-                matched_in,
-                pass: self.pass,
-                tokens,
-                reason: candidate.reason,
-            });
-            self.done_with(candidate.rank);
-            self.groups.extend(entry.groups().iter().map(String::as_str));
-            self.active.push(Active {
-                rank: candidate.rank,
-                content,
-                tokens,
-                note,
-            });
-        }
-    }
-
-    /// An entry's content with its macros expanded, and its tokens.
-    fn text(&mut self, entry: &Entry) -> (String, u32) {
-        let content = if has_macros(&entry.content) {
-            self.macros.expand(&entry.content)
-        } else {
-            entry.content.to_string()
-        };
-        let is_blank = content.trim().is_empty();
-        let tokens = if is_blank { 0 } else { self.counter.count(&content) };
-        (content, tokens)
     }
 
     /// What comes after a pass that began with `first` active entries, and whether only because a level
@@ -624,66 +320,6 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
         *number = u32::try_from(self.notes.len()).unwrap_or_default();
         self.notes.len() - 1
     }
-
-    fn finish(mut self, index: Arc<Inner>) -> Activation {
-        let instruct = self.scan.instruct;
-        let timed = if self.scan.dry_run {
-            self.scan.timed.clone()
-        } else {
-            let activated: Vec<u32> = self.active.iter().map(|active| active.rank).collect();
-            self.timed.commit(&index, activated.into_iter())
-        };
-        let mut activation = Activation {
-            timed,
-            budget: self.budget,
-            warnings: self.warnings,
-            ..Activation::default()
-        };
-        let order = |active: &Active| index.entries.get(active.rank as usize).map_or(0, |entry| entry.order);
-        // Ascending; of equals, the later one comes first.
-        self.active.reverse();
-        self.active.sort_by_key(order);
-        for active in self.active {
-            let Some(entry) = index.entries.get(active.rank as usize) else {
-                continue;
-            };
-            let says = entry.says(instruct);
-            if let Some(says) = says {
-                activation.user_icon = activation.user_icon.or_else(|| says.is_user_icon.clone());
-                activation.disabled_prompts.extend(says.disable_ui_prompt);
-            }
-            let place = place(entry, instruct);
-            let nothing = if active.content.trim().is_empty() {
-                Some(Reason::Empty)
-            } else if place.position == LorePosition::Outlet && place.outlet.is_empty() {
-                Some(Reason::UnnamedOutlet)
-            } else {
-                None
-            };
-            if let Some(reason) = nothing {
-                if let Some(note) = self.notes.get_mut(active.note) {
-                    note.activated = false;
-                    note.reason = reason;
-                }
-                continue;
-            }
-            activation.tokens = activation.tokens.saturating_add(active.tokens);
-            activation.entries.push(Activated {
-                key: entry.key.to_string(),
-                book: index.book(entry).map(|book| book.name.to_string()).unwrap_or_default(),
-                comment: entry.comment.to_string(),
-                content: active.content,
-                place,
-                order: entry.order,
-                tokens: active.tokens,
-                ignore_on_max_context: says.is_some_and(|says| says.ignore_on_max_context),
-            });
-        }
-        activation.disabled_prompts.sort_unstable();
-        activation.disabled_prompts.dedup();
-        activation.decisions = Decisions::new(index, self.notes);
-        activation
-    }
 }
 
 /// Whether an entry's content may activate others.
@@ -706,61 +342,5 @@ fn budget(index: &Inner, prompt_budget: u32) -> u32 {
         tokens.min(settings.budget_cap)
     } else {
         tokens
-    }
-}
-
-/// Where an entry goes: as it says, unless its decorators say otherwise.
-fn place(entry: &Entry, instruct: bool) -> LorePlace {
-    let mut place = LorePlace {
-        position: entry.position,
-        depth: entry.depth,
-        role: entry.role,
-        outlet: entry.rare.as_ref().map(|rare| rare.outlet.clone()).unwrap_or_default(),
-        from_start: false,
-        instruct_depth: None,
-        beside: None,
-    };
-    let Some(says) = entry.says(instruct) else {
-        return place;
-    };
-    match says.position {
-        Some(Position::Of(position)) => place.position = position,
-        Some(Position::Beside(field)) => {
-            place.position = LorePosition::AfterCharacter;
-            place.beside = Some(field);
-        }
-        None => {}
-    }
-    if let Some(depth) = says.depth {
-        place.position = LorePosition::AtDepth;
-        place.depth = depth.count;
-        place.from_start = depth.from_start;
-        place.beside = None;
-    }
-    place.instruct_depth = says.instruct_depth;
-    if let Some(role) = says.role {
-        place.role = role;
-    }
-    place
-}
-
-/// How many of the newest messages have so many tokens; counted at the first question.
-#[derive(Default)]
-struct TokenDepths {
-    /// Of the newest messages, of one more each.
-    sums: Vec<u64>,
-}
-
-impl TokenDepths {
-    fn messages(&mut self, tokens: u32, scan: &LoreScan<'_>, counter: &Counter) -> u32 {
-        if self.sums.is_empty() {
-            let mut sum = 0;
-            for message in scan.messages.iter().take(MAX_DEPTH) {
-                sum += u64::from(counter.count(message.text));
-                self.sums.push(sum);
-            }
-        }
-        let whole = self.sums.partition_point(|sum| *sum <= u64::from(tokens));
-        u32::try_from(whole).unwrap_or(u32::MAX)
     }
 }

@@ -5,34 +5,31 @@
 //! distance from the end, so that another depth is another comparison, not another scan. Patterns see
 //! the texts joined (each begins with `\x01`), as SillyTavern's do, and are tried anew when these grow.
 
+mod dynamic;
+mod patterns;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use dynamic::Dynamic;
+use patterns::Joined;
 use tavern_domain::lore::ScanAlso;
 
-use super::index::{Inner, KeyKind, Parsed};
-use super::matcher::{Builder, Matcher, Work};
+use super::index::{Inner, KeyKind};
+use super::matcher::Work;
 use super::report::{MatchedIn, ScannedField};
 use super::text::{fold, trim, without_asides};
 use super::{LoreScan, ScanMessage};
-use crate::js_regex::{Allowance, JsRegex};
+use crate::js_regex::Allowance;
 use crate::macros::Macros;
 
 /// Messages that are ever looked at.
 pub(super) const MAX_DEPTH: usize = 1_000;
 /// Bytes looked at and steps taken in one activation: a second's worth, at the worst.
 const MAX_WORK: u64 = 1 << 27;
-/// What trying a pattern costs besides the text.
-const PATTERN_CALL: u64 = 256;
 /// How many patterns may take as much as one may at most; all share that.
 const ALLOWANCE: u64 = 20;
-/// Patterns among the keys with macros: they are compiled with every scan.
-const MAX_DYNAMIC_PATTERNS: usize = 100;
-
-/// Joined texts that are kept.
-const MAX_JOINED: usize = 8;
-
-const JOINER: &str = "\n\x01";
 
 /// What an entry sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,14 +112,6 @@ impl Hit {
     }
 }
 
-/// The texts that one view joins, for patterns.
-struct Joined {
-    text: String,
-    /// Where the contents of entries begin.
-    lore_at: usize,
-    lore_pieces: usize,
-}
-
 pub(super) struct Haystack<'a> {
     index: &'a Inner,
     scan: &'a LoreScan<'a>,
@@ -132,8 +121,9 @@ pub(super) struct Haystack<'a> {
     hits: Vec<Hit>,
     dynamic: Dynamic,
     messages: usize,
-    /// Contents of activated entries, one text for each pass.
+    /// Contents of activated entries, for patterns: one text for each pass, and each with its rank.
     lore: Vec<String>,
+    contents: Vec<(u32, String)>,
     joined: HashMap<(u32, u8), Joined>,
     tried: HashMap<(u32, View), bool>,
     /// Entries that a key was found for, in no order, some more than once.
@@ -143,63 +133,6 @@ pub(super) struct Haystack<'a> {
     /// A pattern was not tried to its end.
     pub gave_up: bool,
     pub work: Work,
-}
-
-/// The keys with macros, as they are in this scan.
-#[derive(Default)]
-struct Dynamic {
-    matcher: Matcher,
-    kinds: Vec<KeyKind>,
-    patterns: Vec<JsRegex>,
-}
-
-impl Dynamic {
-    fn new(index: &Inner, macros: &mut Macros<'_>) -> Self {
-        let mut builder = Builder::default();
-        let mut kinds = Vec::with_capacity(index.dynamic.len());
-        let mut patterns: Vec<JsRegex> = Vec::new();
-        for key in &index.dynamic {
-            let text = macros.expand(&key.text);
-            let literal = |builder: &mut Builder, text: &str, whole| {
-                let id = key.style.add(builder, text, whole, None);
-                id.map_or(KeyKind::Never, KeyKind::Literal)
-            };
-            kinds.push(match key.style.parse(&text) {
-                Parsed::Empty => KeyKind::Never,
-                Parsed::Literal { text, whole } => literal(&mut builder, text, whole),
-                Parsed::Pattern { pattern, bare } => {
-                    let room = patterns.len() < MAX_DYNAMIC_PATTERNS;
-                    match room.then(|| key.style.compile(pattern, bare)).flatten() {
-                        Some(regex) => {
-                            let number = index.patterns.len() + patterns.len();
-                            patterns.push(regex);
-                            KeyKind::Pattern(u32::try_from(number).unwrap_or(u32::MAX))
-                        }
-                        None if bare => KeyKind::Never,
-                        None => match key.style.literal(pattern) {
-                            Parsed::Literal { text, whole } => literal(&mut builder, text, whole),
-                            _ => KeyKind::Never,
-                        },
-                    }
-                }
-            });
-        }
-        let (matcher, slots) = builder.finish();
-        let first = index.matcher.slots();
-        for kind in &mut kinds {
-            if let KeyKind::Literal(id) = kind {
-                let slot = slots
-                    .get(*id as usize)
-                    .and_then(|slot| u32::try_from(first + *slot as usize).ok());
-                *kind = slot.map_or(KeyKind::Never, KeyKind::Literal);
-            }
-        }
-        Self {
-            matcher,
-            kinds,
-            patterns,
-        }
-    }
 }
 
 impl<'a> Haystack<'a> {
@@ -215,6 +148,7 @@ impl<'a> Haystack<'a> {
             dynamic,
             messages: 0,
             lore: Vec::new(),
+            contents: Vec::new(),
             joined: HashMap::new(),
             tried: HashMap::new(),
             touched: Vec::new(),
@@ -280,6 +214,7 @@ impl<'a> Haystack<'a> {
                     joined.push('\n');
                 }
                 joined.push_str(text);
+                self.contents.push((rank, text.to_owned()));
             }
         }
         if !joined.is_empty() {
@@ -365,92 +300,6 @@ impl<'a> Haystack<'a> {
         self.hits.get(number.checked_sub(1)?)
     }
 
-    fn pattern(&self, number: u32) -> Option<&JsRegex> {
-        let number = number as usize;
-        let own = number.checked_sub(self.index.patterns.len());
-        own.map_or_else(|| self.index.patterns.get(number), |own| self.dynamic.patterns.get(own))
-    }
-
-    fn try_pattern(&mut self, number: u32, view: View) -> bool {
-        if view.depth == 0 {
-            return false;
-        }
-        if let Some(known) = self.tried.get(&(number, view)) {
-            return *known;
-        }
-        self.join(view);
-        let joined = self.joined.get(&(view.depth, view.fields));
-        let text = joined.map(|joined| {
-            let end = if view.lore { joined.text.len() } else { joined.lore_at };
-            joined.text.get(..end).unwrap_or_default()
-        });
-        let text = text.unwrap_or_default();
-        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        let affordable = self.work.take(bytes.saturating_add(PATTERN_CALL));
-        let mut allowance = self.allowance;
-        let found = self
-            .pattern(number)
-            .filter(|_| affordable)
-            .and_then(|pattern| pattern.is_match_within(&mut allowance, text));
-        self.allowance = allowance;
-        self.gave_up |= found.is_none();
-        let found = found == Some(true);
-        self.tried.insert((number, view), found);
-        found
-    }
-
-    /// Joins what a view sees, or adds what has come since.
-    fn join(&mut self, view: View) {
-        let key = (view.depth, view.fields);
-        if !self.joined.contains_key(&key) {
-            // Few depths are asked for at a time, and each may be the whole chat.
-            if self.joined.len() >= MAX_JOINED {
-                self.joined.clear();
-            }
-            let text = if self.work.spent {
-                String::new()
-            } else {
-                self.texts(view)
-            };
-            self.work.take(u64::try_from(text.len()).unwrap_or(u64::MAX));
-            let joined = Joined {
-                lore_at: text.len(),
-                lore_pieces: 0,
-                text,
-            };
-            self.joined.insert(key, joined);
-        }
-        if let Some(joined) = self.joined.get_mut(&key) {
-            for piece in self.lore.iter().skip(joined.lore_pieces) {
-                joined.text.push_str(JOINER);
-                joined.text.push_str(piece);
-            }
-            joined.lore_pieces = self.lore.len();
-        }
-    }
-
-    /// Everything but the contents of entries.
-    fn texts(&self, view: View) -> String {
-        let mut text = String::new();
-        let mut add = |piece: &str| {
-            text.push_str(if text.is_empty() { "\x01" } else { JOINER });
-            text.push_str(piece);
-        };
-        let depth = (view.depth as usize).min(MAX_DEPTH);
-        for message in self.scan.messages.iter().take(depth) {
-            add(&self.message(message));
-        }
-        for (number, field) in self.fields().iter().enumerate() {
-            if view.fields & (1 << number) != 0 && !field.is_empty() {
-                add(field);
-            }
-        }
-        for injection in self.scan.injections.iter().filter(|text| !trim(text).is_empty()) {
-            add(&without_asides(trim(injection)));
-        }
-        text
-    }
-
     /// Where a key was found, for people; for a pattern, the first text that has it alone.
     pub(super) fn whereabouts(&mut self, key: u32, view: View) -> Option<MatchedIn> {
         match self.kind(key) {
@@ -461,47 +310,6 @@ impl<'a> Haystack<'a> {
             KeyKind::Pattern(number) => Some(self.locate(number, view)),
             KeyKind::Dynamic(_) | KeyKind::Never => None,
         }
-    }
-
-    fn locate(&mut self, number: u32, view: View) -> MatchedIn {
-        let cost = self
-            .joined
-            .get(&(view.depth, view.fields))
-            .map_or(0, |joined| joined.text.len());
-        if !self.work.take(u64::try_from(cost).unwrap_or(u64::MAX)) {
-            return MatchedIn::Several;
-        }
-        let Some(pattern) = self.pattern(number) else {
-            return MatchedIn::Several;
-        };
-        let allowance = std::cell::Cell::new(self.allowance);
-        let is_in = |text: &str| {
-            let mut left = allowance.get();
-            let found = !text.is_empty() && pattern.is_match_within(&mut left, &format!("\x01{text}")) == Some(true);
-            allowance.set(left);
-            found
-        };
-        let depth = (view.depth as usize).min(MAX_DEPTH);
-        let messages = self.scan.messages.iter().take(depth);
-        let place = (0..)
-            .zip(messages)
-            .find(|(_, message)| is_in(&self.message(message)))
-            .map(|(number, _)| Place::Message(number))
-            .or_else(|| {
-                let fields = self.fields();
-                let mut fields = (0..).zip(&fields);
-                fields
-                    .find(|(number, text)| view.fields & (1 << number) != 0 && is_in(text))
-                    .map(|(number, _)| Place::Field(number))
-            })
-            .or_else(|| {
-                let mut injections = (0..).zip(&self.scan.injections);
-                injections
-                    .find(|(_, text)| is_in(&without_asides(trim(text))))
-                    .map(|(number, _)| Place::Injection(number))
-            });
-        self.allowance = allowance.get();
-        place.map_or(MatchedIn::Several, |place| self.named(place))
     }
 
     fn named(&self, place: Place) -> MatchedIn {
@@ -526,7 +334,7 @@ impl<'a> Haystack<'a> {
                             } else {
                                 &entry.comment
                             };
-                            std::sync::Arc::clone(name)
+                            Arc::clone(name)
                         })
                         .unwrap_or_default(),
                 )

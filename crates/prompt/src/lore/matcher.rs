@@ -1,10 +1,17 @@
 //! Finds every literal key in a text at once.
 //!
-//! Keys stand in sorted tables, each with a link to the longest other key that it begins with. At a place
-//! of the text, the first four bytes lead to the keys that begin with them; the last of those that is not
-//! behind the text in order, and the keys along its links, are all that can stand there. So a text costs
-//! its length and its hits, however many keys there are; and building costs one sort, a tenth of what an
-//! Aho–Corasick automaton over the same keys costs, which is what a changed book waits for.
+//! Keys stand sorted, each with a link to the longest other key of its group that it begins with. A group
+//! is the keys that begin with the same bytes: eight, or four, or all of a shorter key; for keys that are
+//! whole words, their first word. At a place of the text, its bytes lead to the groups; the last key of a
+//! group that is not behind the text in order, and the keys along its links, are all that can stand there.
+//! So a text costs its length and its hits, however many keys there are; and building costs one sort, a
+//! fraction of what an Aho–Corasick automaton over the same keys costs, which a changed book waits for.
+
+mod grams;
+
+use std::ops::Range;
+
+use grams::{CLASSES, Code, Grams, Group, LONGEST, class_of, first_word, head_of};
 
 /// Bytes of the longest key that is looked for: what one place of a text can cost is bounded by it.
 pub(super) const MAX_KEY: usize = 512;
@@ -43,6 +50,8 @@ impl Work {
 struct Raw {
     table: u8,
     whole: bool,
+    /// Bytes that make its group.
+    shared: u8,
     /// The first eight bytes as a number, so that sorting seldom looks further.
     head: u64,
     start: usize,
@@ -75,13 +84,16 @@ impl Builder {
         let start = self.bytes.len();
         u32::try_from(start + MAX_KEY).ok()?;
         self.bytes.extend_from_slice(text.as_bytes());
-        let mut head = [0; 8];
-        head.iter_mut().zip(text.bytes()).for_each(|(to, byte)| *to = byte);
         let at_words = whole && text.bytes().next().is_some_and(is_word);
         self.raws.push(Raw {
             table: if sensitive { CASE_SENSITIVE } else { 0 } + if at_words { AT_WORDS } else { 0 },
             whole,
-            head: u64::from_be_bytes(head),
+            shared: if at_words {
+                first_word(text.as_bytes())
+            } else {
+                class_of(text.len())
+            },
+            head: head_of(text.as_bytes()).swap_bytes(),
             start,
             len: text.len(),
             owner,
@@ -95,8 +107,8 @@ impl Builder {
         let Self { mut raws, bytes } = self;
         let text = |raw: &Raw| bytes.get(raw.start..raw.start + raw.len).unwrap_or_default();
         raws.sort_unstable_by(|a, b| {
-            (a.table, a.head)
-                .cmp(&(b.table, b.head))
+            (a.table, a.shared, a.head)
+                .cmp(&(b.table, b.shared, b.head))
                 .then_with(|| text(a).cmp(text(b)))
                 .then_with(|| (a.whole, a.id).cmp(&(b.whole, b.id)))
         });
@@ -107,7 +119,7 @@ impl Builder {
             let same =
                 last.is_some_and(|last| (last.table, last.whole) == (raw.table, raw.whole) && text(last) == text(raw));
             if !same {
-                matcher.push(raw.table, text(raw), raw.whole);
+                matcher.push(raw, text(raw));
             }
             last = Some(raw);
             if let Some(slot) = slots.get_mut(raw.id as usize) {
@@ -128,15 +140,15 @@ struct Item {
     start: u32,
     len: u16,
     whole: bool,
-    /// The longest other key that this one begins with, within the same leading four bytes.
+    /// The longest other key of the group that this one begins with.
     shorter: Option<u32>,
 }
 
 #[derive(Default)]
 struct Table {
     grams: Grams,
-    /// Bit n: there are keys of n bytes (n < 4); bit 4: there are longer ones.
-    lengths: u8,
+    /// Bit n: there are groups of n bytes.
+    lengths: u16,
 }
 
 /// Finds keys; a key with its options is a slot.
@@ -144,7 +156,8 @@ struct Table {
 pub(super) struct Matcher {
     bytes: Vec<u8>,
     items: Vec<Item>,
-    table_of: Vec<u8>,
+    /// Table and length of the group of each key, while the matcher is made.
+    groups_of: Vec<(u8, u8)>,
     tables: [Table; TABLES],
     owners: Vec<u32>,
     owner_ends: Vec<usize>,
@@ -179,15 +192,15 @@ impl Matcher {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX).saturating_sub(1)
     }
 
-    fn push(&mut self, table: u8, text: &[u8], whole: bool) {
+    fn push(&mut self, raw: &Raw, text: &[u8]) {
         self.items.push(Item {
             start: u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
             len: u16::try_from(text.len()).unwrap_or(u16::MAX),
-            whole,
+            whole: raw.whole,
             shorter: None,
         });
         self.bytes.extend_from_slice(text);
-        self.table_of.push(table);
+        self.groups_of.push((raw.table, raw.shared));
         self.owner_ends.push(self.owners.len());
     }
 
@@ -201,10 +214,10 @@ impl Matcher {
         let mut groups: [Vec<Group>; TABLES] = Default::default();
         let mut chain: Vec<u32> = Vec::new();
         let mut links = vec![None; self.items.len()];
-        for (place, (item, table)) in self.items.iter().zip(&self.table_of).enumerate() {
+        for (place, (item, (table, shared))) in self.items.iter().zip(&self.groups_of).enumerate() {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             let text = self.text(item);
-            let code = code_of(text);
+            let code = Code::new(head_of(text), *shared);
             let Some(groups) = groups.get_mut(usize::from(*table)) else {
                 continue;
             };
@@ -236,12 +249,10 @@ impl Matcher {
             item.shorter = link;
         }
         for (table, groups) in self.tables.iter_mut().zip(groups) {
-            table.lengths = groups
-                .iter()
-                .fold(0, |lengths, group| lengths | 1 << (group.code >> 32));
+            table.lengths = groups.iter().fold(0, |lengths, group| lengths | 1 << group.code.length);
             table.grams = Grams::new(&groups);
         }
-        self.table_of = Vec::new();
+        self.groups_of = Vec::new();
     }
 
     /// Calls `hit` with the slot of every key in a text, given as it is and with its case folded.
@@ -255,84 +266,105 @@ impl Matcher {
             } else {
                 folded
             };
-            let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-            if !work.take(length) {
+            let at_words = number % 2 == usize::from(AT_WORDS);
+            let runs = if at_words {
+                1
+            } else {
+                u64::from(table.lengths.count_ones())
+            };
+            if !work.take(u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_mul(runs)) {
                 return;
             }
-            let at_words = number % 2 == usize::from(AT_WORDS);
-            let mut before = false;
-            for (at, byte) in text.iter().enumerate() {
-                let word = is_word(*byte);
-                let begins = word && !before;
-                if at_words && !begins {
-                    before = word;
-                    continue;
-                }
-                let goes_on = before;
-                before = word;
-                let here = text.get(at..).unwrap_or_default();
-                if !self.keys_at(table, here, goes_on, work, &mut hit) {
-                    return;
-                }
+            let goes_on = if at_words {
+                self.scan_words(table, text, work, &mut hit)
+            } else {
+                self.scan_all(table, text, work, &mut hit)
+            };
+            if goes_on.is_none() {
+                return;
             }
         }
     }
 
-    /// The keys at the beginning of `here`; `goes_on`: a letter of a word stands before it.
-    /// False if the work is spent.
-    #[inline]
-    fn keys_at(&self, table: &Table, here: &[u8], goes_on: bool, work: &mut Work, hit: &mut impl FnMut(u32)) -> bool {
-        let window = match here {
-            [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]),
-            [a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]),
-            [a, b] => u32::from_le_bytes([*a, *b, 0, 0]),
-            [a] => u32::from_le_bytes([*a, 0, 0, 0]),
-            [] => 0,
-        };
+    /// At the beginnings of words only. `None` if the work is spent.
+    fn scan_words(&self, table: &Table, text: &[u8], work: &mut Work, hit: &mut impl FnMut(u32)) -> Option<()> {
+        let mut at = 0;
+        while let Some(rest) = text.get(at..) {
+            let Some(gap) = rest.iter().position(|byte| is_word(*byte)) else {
+                break;
+            };
+            let here = rest.get(gap..).unwrap_or_default();
+            let length = here.iter().position(|byte| !is_word(*byte)).unwrap_or(here.len());
+            let shared = u8::try_from(length.min(LONGEST)).unwrap_or(0);
+            let group = table.grams.get(Code::new(head_of(here), shared));
+            if !group.is_empty() {
+                self.keys_of(group, shared, here, false, work, hit)?;
+            }
+            at += gap + length;
+        }
+        Some(())
+    }
+
+    /// At every place. `None` if the work is spent.
+    fn scan_all(&self, table: &Table, text: &[u8], work: &mut Work, hit: &mut impl FnMut(u32)) -> Option<()> {
+        let classes = CLASSES.into_iter().filter(|class| table.lengths & (1 << class) != 0);
+        // One run for each length that there is; mostly there is one.
+        for shared in classes {
+            let places = (text.len() + 1).saturating_sub(usize::from(shared));
+            for at in 0..places {
+                let here = text.get(at..).unwrap_or_default();
+                let group = table.grams.get(Code::new(head_of(here), shared));
+                if !group.is_empty() {
+                    let before = at.checked_sub(1).and_then(|before| text.get(before));
+                    self.keys_of(
+                        group,
+                        shared,
+                        here,
+                        before.is_some_and(|byte| is_word(*byte)),
+                        work,
+                        hit,
+                    )?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The keys of a group at the beginning of `here`, which begins with the bytes that make the group;
+    /// `goes_on`: a letter of a word stands before it. `None` if the work is spent.
+    fn keys_of(
+        &self,
+        group: Range<u32>,
+        shared: u8,
+        here: &[u8],
+        goes_on: bool,
+        work: &mut Work,
+        hit: &mut impl FnMut(u32),
+    ) -> Option<()> {
         let stands = |item: &Item| {
             let behind = here.get(usize::from(item.len));
             !item.whole || (!goes_on && !behind.is_some_and(|byte| is_word(*byte)))
         };
-        for length in 1..4_u8 {
-            if table.lengths & (1 << length) == 0 || here.len() < usize::from(length) {
-                continue;
-            }
-            let code = u64::from(length) << 32 | u64::from(window & (u32::MAX >> (32 - 8 * u32::from(length))));
-            for place in table.grams.get(code) {
-                if self.items.get(place as usize).is_some_and(stands) {
-                    hit(place);
-                }
-            }
-        }
-        if table.lengths & (1 << 4) == 0 || here.len() < 4 {
-            return true;
-        }
-        let group = table.grams.get(LONG | u64::from(window));
-        if group.is_empty() {
-            return true;
-        }
-        let mut next = self.last_not_behind(group.start, group.end, here);
+        let mut next = self.last_not_behind(group, usize::from(shared), here);
         let mut found = false;
-        while let Some(item) = next.and_then(|place| self.items.get(place as usize)) {
-            if !work.take(1) {
-                return false;
-            }
+        while let Some((place, item)) = next.and_then(|place| Some((place, self.items.get(place as usize)?))) {
+            work.take(1).then_some(())?;
             // What the found one begins with stands here, too.
             found = found || here.starts_with(self.text(item));
             if found && stands(item) {
-                hit(next.unwrap_or_default());
+                hit(place);
             }
             next = item.shorter;
         }
-        true
+        Some(())
     }
 
     /// The last key of a group that is not behind `here` in order, a key that `here` begins with being
     /// before it. All keys that `here` begins with are the beginnings of that one.
-    fn last_not_behind(&self, start: u32, end: u32, here: &[u8]) -> Option<u32> {
-        let (mut low, mut high) = (start, end);
+    fn last_not_behind(&self, group: Range<u32>, shared: usize, here: &[u8]) -> Option<u32> {
+        let (mut low, mut high) = (group.start, group.end);
         // How many leading bytes the keys next to the two bounds share with `here`, and so all between.
-        let (mut shared_low, mut shared_high) = (4, 4);
+        let (mut shared_low, mut shared_high) = (shared, shared);
         while low < high {
             let middle = low + (high - low) / 2;
             let key = self.items.get(middle as usize).map_or(&[][..], |item| self.text(item));
@@ -357,105 +389,11 @@ impl Matcher {
                 shared_low = shared;
             }
         }
-        low.checked_sub(1).filter(|place| *place >= start)
+        low.checked_sub(1).filter(|place| *place >= group.start)
     }
 }
 
 /// What `\w` is in JavaScript: a word is bounded by everything else, letters with accents among it.
 pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// Keys that begin alike.
-struct Group {
-    code: u64,
-    start: u32,
-    end: u32,
-}
-
-/// The mark of keys of four bytes and more; shorter ones have their length there.
-const LONG: u64 = 4 << 32;
-
-fn code_of(text: &[u8]) -> u64 {
-    match text {
-        [a, b, c, d, ..] => LONG | u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
-        [a, b, c] => 3 << 32 | u64::from(u32::from_le_bytes([*a, *b, *c, 0])),
-        [a, b] => 2 << 32 | u64::from(u32::from_le_bytes([*a, *b, 0, 0])),
-        [a] => 1 << 32 | u64::from(*a),
-        [] => 0,
-    }
-}
-
-/// From the first bytes to the keys that begin with them: open addressing at half load, behind a filter
-/// of bits that stays in the fastest cache.
-#[derive(Default)]
-struct Grams {
-    filter: Vec<u64>,
-    cells: Vec<(u64, u32, u32)>,
-}
-
-impl Grams {
-    fn new(groups: &[Group]) -> Self {
-        if groups.is_empty() {
-            return Self::default();
-        }
-        let cells = (groups.len() * 2).next_power_of_two();
-        let mut grams = Self {
-            filter: vec![0; (groups.len() / 4).next_power_of_two()],
-            cells: vec![(0, 0, 0); cells],
-        };
-        for group in groups {
-            let (word, bit) = grams.bit(group.code);
-            if let Some(word) = grams.filter.get_mut(word) {
-                *word |= 1 << bit;
-            }
-            let mut at = grams.home(group.code);
-            while grams.cells.get(at).is_some_and(|cell| cell.0 != 0) {
-                at = (at + 1) & (cells - 1);
-            }
-            if let Some(cell) = grams.cells.get_mut(at) {
-                *cell = (group.code, group.start, group.end);
-            }
-        }
-        grams
-    }
-
-    const fn hash(code: u64) -> u64 {
-        code.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    #[inline]
-    fn bit(&self, code: u64) -> (usize, u64) {
-        let hash = Self::hash(code) >> 40;
-        (((hash >> 6) & (self.filter.len() as u64 - 1)) as usize, hash & 63)
-    }
-
-    #[inline]
-    fn home(&self, code: u64) -> usize {
-        ((Self::hash(code) >> 32) & (self.cells.len() as u64 - 1)) as usize
-    }
-
-    /// Empty if no key begins so. Not to be asked of an empty table.
-    #[inline]
-    fn get(&self, code: u64) -> std::ops::Range<u32> {
-        let (word, bit) = self.bit(code);
-        if self.filter.get(word).is_none_or(|word| word & (1 << bit) == 0) {
-            return 0..0;
-        }
-        let mut at = self.home(code);
-        while let Some((other, start, end)) = self.cells.get(at) {
-            if *other == code {
-                return *start..*end;
-            }
-            if *other == 0 {
-                break;
-            }
-            at = (at + 1) & (self.cells.len() - 1);
-        }
-        0..0
-    }
-
-    fn weight(&self) -> usize {
-        self.filter.capacity() * size_of::<u64>() + self.cells.capacity() * size_of::<(u64, u32, u32)>()
-    }
 }

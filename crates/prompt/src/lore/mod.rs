@@ -168,7 +168,7 @@ pub struct Activated {
     pub key: String,
     pub book: String,
     pub comment: String,
-    /// Macros expanded, decorators taken off; never blank.
+    /// Macros expanded, decorators taken off, regex scripts not applied; never blank.
     pub content: String,
     pub place: LorePlace,
     pub order: i32,

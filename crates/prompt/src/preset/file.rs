@@ -40,13 +40,12 @@ pub fn read_preset_file(json: Value, file_name: &str) -> Result<(String, Value, 
                 settings(file)
             }
         },
-        Value::Array(scripts)
-            if !scripts.is_empty() && scripts.iter().all(|script| script.get("findRegex").is_some()) =>
-        {
-            one("regexScripts", Value::Array(scripts))
-        }
+        Value::Array(scripts) if are_scripts(&scripts) => one("regexScripts", Value::Array(scripts)),
         _ => return Err(PresetFileError),
     };
+    if sections.is_empty() {
+        return Err(PresetFileError);
+    }
     let sections = Value::Object(sections);
     warnings.extend(super::PresetConfig::read(&sections).warnings);
     Ok((name, sections, warnings))
@@ -59,27 +58,42 @@ pub fn export_preset(sections: &Value) -> Value {
         return sections.clone();
     };
     let mut all = sections.iter();
-    match (all.next(), all.next()) {
-        (Some((name, section)), None) if SECTIONS.contains(&name.as_str()) => {
-            match section.as_array().map(Vec::as_slice) {
-                Some([script]) => script.clone(),
-                _ => section.clone(),
-            }
-        }
-        _ => {
-            let rename = !sections.contains_key("preset");
-            let rename = |name: &String| match name.as_str() {
-                "samplers" if rename => "preset".to_owned(),
-                _ => name.clone(),
-            };
-            Value::Object(
-                sections
-                    .iter()
-                    .map(|(name, section)| (rename(name), section.clone()))
-                    .collect(),
-            )
-        }
+    if let (Some((name, section)), None) = (all.next(), all.next())
+        && let Some(file) = file_of(name, section)
+    {
+        return file.clone();
     }
+    let renames = !sections.contains_key("preset");
+    let name_in_file = |name: &String| match name.as_str() {
+        "samplers" if renames => "preset".to_owned(),
+        _ => name.clone(),
+    };
+    let file = sections.iter();
+    Value::Object(
+        file.map(|(name, section)| (name_in_file(name), section.clone()))
+            .collect(),
+    )
+}
+
+/// A section as a file of its own, if one can tell from it what it is.
+fn file_of<'s>(name: &str, section: &'s Value) -> Option<&'s Value> {
+    let file = match section {
+        Value::Array(scripts) => match scripts.as_slice() {
+            [script] => script,
+            _ => section,
+        },
+        _ => section,
+    };
+    let is_known = match file {
+        Value::Object(fields) => matches!(kind_of(fields), Some(Kind::Section(kind)) if kind == name),
+        Value::Array(scripts) => name == "regexScripts" && are_scripts(scripts),
+        _ => false,
+    };
+    is_known.then_some(file)
+}
+
+fn are_scripts(list: &[Value]) -> bool {
+    !list.is_empty() && list.iter().all(|script| script.get("findRegex").is_some())
 }
 
 enum Kind {

@@ -122,6 +122,7 @@ fn what_is_no_preset_is_refused() {
         Value::Null,
         json!({ "entries": {} }),
         json!({ "preset": "Default" }),
+        json!({ "power_user": {} }),
     ] {
         assert_eq!(read_preset_file(file.clone(), "x.json"), Err(PresetFileError), "{file}");
     }

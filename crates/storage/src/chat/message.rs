@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect};
 use tavern_domain::chat::{Author, ChatRole, MessageRow};
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
 use tavern_domain::{CharacterId, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
@@ -101,6 +101,18 @@ impl ChatStore {
     }
 
     /// `None` if the session has no such message.
+    /// What the user has said in a session, hidden messages left out.
+    pub async fn count_user_messages(&self, session: SessionId) -> Result<u32> {
+        let count = message::Entity::find()
+            .filter(message::Column::SessionId.eq(session.uuid()))
+            .filter(message::Column::Role.eq(ChatRole::User.code()))
+            .filter(message::Column::IsHidden.eq(false))
+            .count(&self.db.read)
+            .await
+            .db()?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
     pub async fn set_hidden(&self, session: SessionId, id: MessageId, is_hidden: bool) -> Result<Option<MessageRow>> {
         let rows = message::Entity::update_many()
             .filter(message::Column::Id.eq(id.uuid()))

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tavern_domain::CharacterId;
 use tavern_domain::character::{Character, CharacterText, Visibility};
-use tavern_domain::chat::SessionState;
 use tavern_storage::Store;
 
 use crate::support::{account, character, later, on_both, session, stored_character};
@@ -98,7 +97,7 @@ on_both! {
         tagged.summary.tags = vec!["tag".into()];
         store.characters.insert(&tagged).await.expect("stored");
         let chat = session(user, &[tagged.summary.id]);
-        store.chats.create(&chat, &SessionState::default(), &[]).await.expect("a chat");
+        store.chats.create(&chat, &[]).await.expect("a chat");
         assert!(store.characters.delete(tagged.summary.id).await.expect("deleted"));
         assert!(!store.characters.delete(tagged.summary.id).await.expect("no error"));
         assert_eq!(store.characters.get(tagged.summary.id).await.expect("read"), None);
@@ -119,8 +118,8 @@ on_both! {
         let user = account(&store, "alice").await.id;
         let (one, two) = (stored_character(&store, user, "One").await, stored_character(&store, user, "Two").await);
         let gone = CharacterId::new();
-        store.chats.create(&session(user, &[one.summary.id, two.summary.id, gone]), &SessionState::default(), &[]).await.expect("a chat");
-        store.chats.create(&session(user, &[two.summary.id]), &SessionState::default(), &[]).await.expect("a chat");
+        store.chats.create(&session(user, &[one.summary.id, two.summary.id, gone]), &[]).await.expect("a chat");
+        store.chats.create(&session(user, &[two.summary.id]), &[]).await.expect("a chat");
         for (character, chats) in [(one, 1), (two, 2)] {
             assert_eq!(store.characters.get(character.summary.id).await.expect("read").expect("there").summary.chat_count, chats);
         }

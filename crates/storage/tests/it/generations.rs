@@ -147,7 +147,7 @@ on_both! {
             message: running.message,
             ..TurnEffects::default()
         };
-        let state = async || store.chats.state(running.session).await.expect("read").expect("a session");
+        let state = async || store.chats.get(running.session).await.expect("read").expect("a session").state;
         let old = Generation { fence: 0, ..ended(&running) };
         assert!(!store.generations.finish(&old, 0, Some(&effects("lost"))).await.expect("no error"));
         assert_eq!(state().await, SessionState::default());

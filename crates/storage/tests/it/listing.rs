@@ -5,7 +5,6 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tavern_domain::Code;
 use tavern_domain::character::{Character, CharacterFilter, CharacterOrder, Visibility};
-use tavern_domain::chat::SessionState;
 use tavern_domain::page::{Direction, PageRequest};
 use tavern_storage::{CharacterQuery, CharacterScope, ListedCreator, Store};
 
@@ -142,7 +141,7 @@ on_both! {
         stored_character(&store, creator, "new").await;
         let trend = query(CharacterOrder::Trending, first(100, None));
         assert_eq!(names(&store, &trend).await, ["new", "old"]);
-        store.chats.create(&session(creator, &[old.summary.id]), &SessionState::default(), &[]).await.expect("a chat");
+        store.chats.create(&session(creator, &[old.summary.id]), &[]).await.expect("a chat");
         assert_eq!(names(&store, &trend).await, ["old", "new"]);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use tavern_domain::chat::{Author, ChatRole, SessionState};
+use tavern_domain::chat::{Author, ChatRole};
 use tavern_domain::page::{Direction, PageRequest};
 use tavern_domain::{CharacterId, Code, GenerationId, MessageId, SessionId, UserId};
 use tavern_storage::{SessionChange, Store, TurnStart};
@@ -22,7 +22,7 @@ on_both! {
         let mut greetings = [message(&stored, 1), message(&stored, 2)];
         greetings[0].author = Some(Author::Character(ids[0]));
         (greetings[1].author, greetings[1].role, greetings[1].is_hidden, greetings[1].generation) = (None, ChatRole::System, true, Some(GenerationId::new()));
-        store.chats.create(&stored, &SessionState::default(), &greetings).await.expect("a session");
+        store.chats.create(&stored, &greetings).await.expect("a session");
         let other = stored_session(&store, owner).await;
         assert_eq!(store.chats.get(stored.id).await.expect("read").as_ref(), Some(&stored));
         assert_eq!(store.chats.tail(stored.id, None, 9).await.expect("read"), greetings);
@@ -47,7 +47,7 @@ on_both! {
         for number in 0..7_i64 {
             let mut chat = session(owner, &[]);
             (chat.title, chat.updated_at) = (number.to_string(), later(number / 2));
-            store.chats.create(&chat, &SessionState::default(), &[]).await.expect("a session");
+            store.chats.create(&chat, &[]).await.expect("a session");
         }
         let (mut forward, mut cursor) = (Vec::new(), None);
         loop {
@@ -67,7 +67,7 @@ on_both! {
         let owner = account(&store, "alice").await.id;
         let mut chat = session(owner, &[]);
         chat.message_count = 1;
-        store.chats.create(&chat, &SessionState::default(), &[message(&chat, 1)]).await.expect("a session");
+        store.chats.create(&chat, &[message(&chat, 1)]).await.expect("a session");
         let of_session = store.chats.page(owner, false, &first(1, None)).await.expect("a page").items.remove(0).1;
         let of_message = store.chats.message_page(chat.id, &first(1, None)).await.expect("a page").items.remove(0).1;
         for bad in ["", "???", of_message.as_str()] {
@@ -120,7 +120,7 @@ on_both! {
         let owner = account(&store, "alice").await.id;
         let chat = session(owner, &[]);
         let rows: Vec<_> = [1, 2, 5, 6, 9].map(|sequence| message(&chat, sequence)).into();
-        store.chats.create(&chat, &SessionState::default(), &rows).await.expect("a session");
+        store.chats.create(&chat, &rows).await.expect("a session");
         let one = store.chats.message_page(chat.id, &first(2, None)).await.expect("a page");
         assert_eq!((one.items[1].0.sequence, one.has_next, one.has_previous), (2, true, false));
         let two = store.chats.message_page(chat.id, &first(9, Some(&one.items[1].1))).await.expect("a page");
@@ -137,7 +137,7 @@ on_both! {
         let owner = account(&store, "alice").await.id;
         let chat = session(owner, &[]);
         let rows: Vec<_> = (1..=5).map(|sequence| message(&chat, sequence)).collect();
-        store.chats.create(&chat, &SessionState::default(), &rows).await.expect("a session");
+        store.chats.create(&chat, &rows).await.expect("a session");
         assert_eq!(store.chats.tail(chat.id, None, 2).await.expect("read"), rows[3..]);
         assert_eq!(store.chats.tail(chat.id, Some(4), 2).await.expect("read"), rows[1..3]);
         assert_eq!(store.chats.tail(chat.id, Some(1), 2).await.expect("read"), []);
@@ -147,7 +147,7 @@ on_both! {
         let owner = account(&store, "alice").await.id;
         let (chat, other) = (session(owner, &[]), stored_session(&store, owner).await);
         let row = message(&chat, 1);
-        store.chats.create(&chat, &SessionState::default(), std::slice::from_ref(&row)).await.expect("a session");
+        store.chats.create(&chat, std::slice::from_ref(&row)).await.expect("a session");
         assert_eq!(store.chats.set_hidden(other.id, row.id, true).await.expect("no error"), None);
         assert!(store.chats.set_hidden(chat.id, row.id, true).await.expect("no error").expect("there").is_hidden);
         assert!(store.chats.messages(&[row.id, MessageId::new()]).await.expect("read")[0].is_hidden);
@@ -183,7 +183,7 @@ on_both! {
     }
 
     async fn a_session_of_nobody_is_refused(store: Store) {
-        let error = store.chats.create(&session(UserId::new(), &[]), &SessionState::default(), &[]).await.expect_err("no such owner");
+        let error = store.chats.create(&session(UserId::new(), &[]), &[]).await.expect_err("no such owner");
         assert_eq!(error.code(), Code::Internal);
     }
 }

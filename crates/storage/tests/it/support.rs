@@ -171,6 +171,7 @@ pub fn session(owner: UserId, characters: &[CharacterId]) -> ChatSession {
         last_message_at: None,
         forked_from: None,
         setup: SessionSetup::default(),
+        state: SessionState::default(),
     }
 }
 
@@ -178,7 +179,7 @@ pub async fn stored_session(store: &Store, owner: UserId) -> ChatSession {
     let session = session(owner, &[]);
     store
         .chats
-        .create(&session, &SessionState::default(), &[])
+        .create(&session, &[])
         .await
         .expect("stored");
     session

@@ -1,7 +1,6 @@
 //! Turns: what refuses them, in which order, and that a key makes one.
 
 use futures::future::join_all;
-use tavern_domain::chat::SessionState;
 use tavern_domain::generation::GenerationStatus;
 use tavern_domain::{GenerationId, MessageId, SessionId, UserId};
 use tavern_storage::{Idempotency, Store, TurnOutcome, TurnStart};
@@ -123,7 +122,7 @@ on_both! {
         let owner = account(&store, "alice").await.id;
         let chat = session(owner, &[]);
         let row = message(&chat, 1);
-        store.chats.create(&chat, &SessionState::default(), std::slice::from_ref(&row)).await.expect("a session");
+        store.chats.create(&chat, std::slice::from_ref(&row)).await.expect("a session");
         let mut reply = generation(&chat);
         reply.message = Some(row.id);
         let start = |into| TurnStart { generation: Some(reply.clone()), reply_into: Some(into), ..turn(&chat) };

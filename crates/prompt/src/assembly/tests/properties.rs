@@ -1,6 +1,7 @@
 //! What holds for every turn.
 
 use proptest::prelude::*;
+use tavern_domain::chat::NotePosition;
 
 use super::*;
 
@@ -57,7 +58,8 @@ prop_compose! {
         lore_texts in proptest::collection::vec((text(), 0..8_usize, 0..6_u32), 0..6),
         guidance in proptest::option::of(text()),
         anchor in proptest::option::of("m[0-9]{1,2}"),
-        flags in any::<[bool; 4]>(),
+        (note_text, note_position) in (text(), 0..3_usize),
+        flags in any::<[bool; 5]>(),
     ) -> Turn {
         let positions = [
             LorePosition::BeforeCharacter, LorePosition::AfterCharacter, LorePosition::NoteTop, LorePosition::NoteBottom,
@@ -67,6 +69,7 @@ prop_compose! {
         preset["chat"]["pin_examples"] = json!(flags[0]);
         preset["chat"]["squash_system_messages"] = json!(flags[1]);
         preset["chat"]["continue_prefill"] = json!(flags[2]);
+        preset["context"]["story_string_position"] = json!(u8::from(flags[4]));
         if let Some((input, output, suffix, wrap)) = template {
             preset["instruct"] = json!({ "input_sequence": input, "output_sequence": output, "output_suffix": suffix, "wrap": wrap });
         }
@@ -88,6 +91,7 @@ prop_compose! {
                 })
                 .collect(),
             history: history.into_iter().map(|(who, text)| (who.to_owned(), text)).collect(),
+            note: Some(note(&note_text, [NotePosition::BeforePrompt, NotePosition::AfterPrompt, NotePosition::InChat][note_position])),
             guidance: guidance.map(leak),
             others: if flags[3] { vec!["Tom"] } else { vec![] },
             cut: if cut { HistoryCut::Steps } else { HistoryCut::Exact },

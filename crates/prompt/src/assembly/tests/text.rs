@@ -302,6 +302,8 @@ fn a_story_can_stand_among_the_messages() {
     turn.preset["context"]["story_string_position"] = json!(1);
     turn.preset["context"]["story_string_depth"] = json!(1);
     assert_eq!(turn.text(), "* START *\nAna: Hi.\nSTORY\nMira: Hello.\nMira:");
+    turn.note = Some(note("NOTE", NotePosition::AfterPrompt));
+    assert!(turn.text().contains("STORY\nNOTE\n"), "{}", turn.text());
 }
 
 #[test]

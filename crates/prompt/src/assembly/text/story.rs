@@ -14,8 +14,8 @@ use crate::assembly::output::Source;
 use crate::assembly::parts::{Note, Part, expand, joined, overridden, persona_at};
 use crate::lore::CardField;
 use crate::macros::Macros;
-use crate::preset::{Marker, PromptSlot};
-use crate::template::{TemplateValue, render};
+use crate::preset::{Marker, PromptSlot, StoryPlace};
+use crate::template::{Formatter, TemplateValue, render};
 
 /// The main instructions, of the system prompt or the chat preset, or the card's instead.
 fn system_prompt(turn: &TurnPrompt<'_>, lore: &Lore<'_>, macros: &mut Macros<'_>) -> (String, &'static str) {
@@ -43,11 +43,11 @@ fn system_prompt(turn: &TurnPrompt<'_>, lore: &Lore<'_>, macros: &mut Macros<'_>
 
 /// The rendered story, and what is in it.
 pub(super) struct Story<'a> {
-    pub(super) text: String,
+    text: String,
     /// Whether they are in it.
     parts: Vec<(Part<'a>, bool)>,
-    pub(super) anchor_before: String,
-    pub(super) anchor_after: String,
+    anchor_before: String,
+    anchor_after: String,
 }
 
 impl<'a> Story<'a> {
@@ -131,13 +131,28 @@ impl<'a> Story<'a> {
         story
     }
 
-    /// Charges the parts, and as the template's what the whole has beyond them.
-    pub(super) fn charge(&self, formatted: &str, ledger: &mut Ledger<'a, '_>) {
-        let whole = [formatted, &self.anchor_before, &self.anchor_after]
-            .iter()
-            .fold(0_u32, |sum, text| sum.saturating_add(ledger.count(text)))
-            // Line breaks behind the anchors.
-            .saturating_add(2);
+    /// The story and the anchors that have no place inside of it.
+    pub(super) fn whole(&self, place: StoryPlace, formatter: &Formatter) -> String {
+        let story = match place {
+            StoryPlace::BeforeChat => formatter.story(&self.text),
+            StoryPlace::AtDepth { .. } => self.text.clone(),
+        };
+        let mut whole = String::with_capacity(story.len());
+        for text in [&self.anchor_before, &story, &self.anchor_after] {
+            if !whole.is_empty() && !text.is_empty() && !whole.ends_with('\n') {
+                whole.push('\n');
+            }
+            whole.push_str(text);
+        }
+        if !self.anchor_after.is_empty() {
+            whole.push('\n');
+        }
+        whole
+    }
+
+    /// Charges the parts, and as the template's what the whole, and `around` it, has beyond them.
+    pub(super) fn charge(&self, whole: &str, around: u32, ledger: &mut Ledger<'a, '_>) {
+        let whole = ledger.count(whole).saturating_add(around);
         let before = ledger.used;
         for (part, is_in) in &self.parts {
             if *is_in {

@@ -11,6 +11,7 @@ fn every_entry_has_its_decision() {
         ("off", changed(entry(&["forest"]), |entry| entry.enabled = false)),
         ("lore", entry(&["bear"])),
         ("pattern", entry(&["/f[o]rest/"])),
+        ("deep", entry(&["/b[e]ar/"])),
         ("across", entry(&["/x[^]*y/"])),
         ("note", entry(&["injected"])),
         (
@@ -52,6 +53,7 @@ fn every_entry_has_its_decision() {
             "off: false | disabled  | ",
             "lore: true | key bear | lore: key",
             "pattern: true | key /f[o]rest/ | message 1",
+            "deep: true | key /b[e]ar/ | lore: key",
             "across: true | key /x[^]*y/ | several texts",
             "note: true | key injected | injected text 0",
             "described: true | key tall | character description",
@@ -59,8 +61,8 @@ fn every_entry_has_its_decision() {
             "wait: true | key forest | message 1",
         ]
     );
-    assert_eq!(activation.decisions.len(), 11);
-    assert!(activation.decisions.considered().count() < 11);
+    assert_eq!(activation.decisions.len(), 12);
+    assert!(activation.decisions.considered().count() < 12);
 }
 
 #[test]
@@ -92,4 +94,21 @@ fn an_index_says_what_it_weighs() {
         .index()
         .weight();
     assert!(large >= small + 9_000, "{small} {large}");
+}
+
+#[test]
+fn what_was_found_out_of_the_chat_is_not_forgotten_in_recursion() {
+    let world = World::of(&[
+        ("a", with_content(&["forest"], "a bear")),
+        ("b", entry(&["bear"])),
+        (
+            "shy",
+            changed(entry(&["forest"]), |entry| {
+                entry.secondary_keys = vec!["absent".into()];
+                entry.exclude_recursion = true;
+            }),
+        ),
+    ]);
+    let activation = world.saying(&["forest"]).run();
+    assert_eq!(reason(&activation, "shy"), "secondary keys did not match");
 }

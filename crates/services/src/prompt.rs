@@ -1,0 +1,320 @@
+//! Prompts: what is sent for a reply, kept with it, and shown before it is sent.
+
+use std::sync::Arc;
+
+use tavern_domain::chat::{ChatSession, TurnEffects, Variables, changes, merge};
+use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions};
+use tavern_domain::prompt::PromptPreview;
+use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Problems, Result, SessionId};
+use tavern_models::{Cast, CharacterBrief, CompletionRequest, PromptMessage};
+use tavern_prompt::assembly::PromptMode;
+use tavern_prompt::macros::has_macros;
+use tavern_prompt::reply::{ReasoningSplitter, ReplyCleaner};
+use tavern_prompt::turn::{Built, Turn as Material};
+
+use crate::chat::Chats;
+use crate::gather::{Wish, replaces};
+use crate::runtime::Turn;
+
+/// A reply as somebody would ask for it.
+#[derive(Debug, Clone)]
+pub struct PromptWish {
+    pub session: SessionId,
+    /// What the user would say first.
+    pub content: Option<String>,
+    pub kind: GenerationKind,
+    pub character: Option<CharacterId>,
+    pub guidance: Option<String>,
+    pub options: GenerationOptions,
+}
+
+/// What is asked of a model, and what becomes of its answer.
+pub(crate) struct Asked {
+    pub models: Vec<String>,
+    pub request: CompletionRequest,
+    pub prompt_tokens: i32,
+    pub reply: Reply,
+}
+
+/// A reply while it comes in: cleaned, and reasoning told from text.
+pub(crate) struct Reply {
+    /// Comes before what the model writes.
+    opening: String,
+    cleaner: Option<ReplyCleaner>,
+    splitter: Option<ReasoningSplitter>,
+    material: Arc<Material>,
+    /// What the turn does to the chat's memory, once it is accepted.
+    pub effects: TurnEffects,
+}
+
+impl Reply {
+    /// What is certain of the text and the reasoning now that `piece` has come.
+    pub fn push(&mut self, piece: &str) -> (String, String) {
+        let split = self.splitter.as_mut().map(|splitter| splitter.push(piece));
+        let split = split.unwrap_or_default();
+        (self.clean(&split.text), split.reasoning)
+    }
+
+    /// Whether what comes yet is no part of the reply.
+    pub fn is_over(&self) -> bool {
+        self.cleaner.as_ref().is_some_and(ReplyCleaner::is_stopped)
+    }
+
+    /// What was held back.
+    pub fn finish(&mut self) -> (String, String) {
+        let split = self.splitter.take().map(ReasoningSplitter::finish).unwrap_or_default();
+        let mut text = self.clean(&split.text);
+        if let Some(cleaner) = self.cleaner.take() {
+            let rest = cleaner.finish().text;
+            text.push_str(&self.opened(rest));
+        }
+        (text, split.reasoning)
+    }
+
+    fn clean(&mut self, text: &str) -> String {
+        let cleaned = self.cleaner.as_mut().map(|cleaner| cleaner.push(text));
+        self.opened(cleaned.unwrap_or_default())
+    }
+
+    fn opened(&mut self, text: String) -> String {
+        if text.is_empty() || self.opening.is_empty() {
+            return text;
+        }
+        let mut opened = std::mem::take(&mut self.opening);
+        opened.push_str(&text);
+        opened
+    }
+
+    /// The text as it is to be stored, if regex scripts change it.
+    pub async fn stored(&self, text: &str) -> Option<String> {
+        if self.material.scripts.is_empty() {
+            return None;
+        }
+        let (material, text) = (Arc::clone(&self.material), text.to_owned());
+        let stored = tokio::task::spawn_blocking(move || material.stored(&text));
+        stored.await.ok().flatten()
+    }
+}
+
+impl Chats {
+    /// The prompt a turn would send, without sending it or changing anything.
+    ///
+    /// # Errors
+    /// As access has it; BAD_USER_INPUT for every field that is wrong; QUOTA_EXCEEDED if what must be
+    /// in the prompt does not fit.
+    pub async fn preview(&self, actor: &Actor, wish: PromptWish) -> Result<PromptPreview> {
+        let session = self.own_session(actor, wish.session).await?;
+        let mut problems = Problems::new();
+        if let Some(content) = &wish.content {
+            problems.absorb(self.check_content(content))?;
+        }
+        let character = self.check_reply(
+            &mut problems,
+            &session,
+            wish.character,
+            wish.guidance.as_deref(),
+            None,
+            &wish.options,
+        );
+        problems.finish()?;
+        let character = match wish.character {
+            Some(_) => character,
+            None => self.speakers(&session, wish.content.as_deref()).await?.first().copied().or(character),
+        };
+        let target = match wish.kind {
+            GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe => {
+                Some(self.target(&session, None).await?.id)
+            }
+            _ => None,
+        };
+        let model = self.model_of(&session, &wish.options);
+        let material = self
+            .gather(&Wish {
+                session: &session,
+                kind: wish.kind,
+                character,
+                target,
+                content: wish.content.as_deref(),
+                guidance: wish.guidance.as_deref(),
+                options: &wish.options,
+                model: &model,
+                seed: wish.options.seed.map_or_else(rand::random, |seed| seed as u64),
+                dry_run: true,
+            })
+            .await?;
+        Ok(build(material).await?.1.preview)
+    }
+
+    /// What the user types as it is stored: regex scripts applied, macros expanded; and what the macros
+    /// have done. Most messages have neither, and cost nothing.
+    pub(crate) async fn said(
+        &self,
+        session: &ChatSession,
+        character: Option<CharacterId>,
+        content: String,
+    ) -> Result<(String, Option<TurnEffects>)> {
+        let options = GenerationOptions::default();
+        if !has_macros(&content) && session.setup.preset.is_none() && !self.has_own_scripts(session).await? {
+            return Ok((content, None));
+        }
+        let model = self.model_of(session, &options);
+        let material = self
+            .gather(&Wish {
+                session,
+                kind: GenerationKind::Normal,
+                character,
+                target: None,
+                content: None,
+                guidance: None,
+                options: &options,
+                model: &model,
+                seed: rand::random(),
+                dry_run: false,
+            })
+            .await?;
+        let said = tokio::task::spawn_blocking(move || {
+            let (content, effects) = material.said(&content);
+            let effects = TurnEffects {
+                variables: changes(&material.variables, &effects.local),
+                account_variables: changes(&material.account_variables, &effects.global),
+                lore: serde_json::to_value(&material.timed).unwrap_or_default(),
+                anchor: material.anchor.as_deref().and_then(|id| id.parse().ok()),
+                ..TurnEffects::default()
+            };
+            (content, Some(effects))
+        });
+        said.await.map_err(Error::internal)
+    }
+
+    /// The prompt of a generation as it was sent; `None` if there was none, or it is no longer kept.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn sent_prompt(&self, generation: GenerationId) -> Result<Option<PromptPreview>> {
+        self.0.shared.store.documents.prompt(generation).await
+    }
+
+    /// Builds the prompt of a turn that is real, and keeps it.
+    pub(crate) async fn ask(&self, turn: &Turn) -> Result<Asked> {
+        let generation = &turn.generation;
+        let store = &self.0.shared.store;
+        if let (Some(target), GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe) =
+            (generation.message, generation.kind)
+        {
+            self.check_swipes(turn, target).await?;
+        }
+        let session = store
+            .chats
+            .get(turn.session.id)
+            .await?
+            .ok_or_else(|| Error::not_found("chat session"))?;
+        let mut material = self
+            .gather(&Wish {
+                session: &session,
+                kind: generation.kind,
+                character: generation.character,
+                target: generation.message,
+                content: None,
+                guidance: turn.guidance.as_deref(),
+                options: &generation.options,
+                model: &generation.model,
+                // Recorded with the prompt, so that it can be told again.
+                seed: generation.options.seed.map_or_else(rand::random, |seed| seed as u64),
+                dry_run: false,
+            })
+            .await?;
+        let before = (material.variables.clone(), material.account_variables.clone());
+        if let Some(said) = &turn.said {
+            merge(&mut material.variables, &said.variables);
+            merge(&mut material.account_variables, &said.account_variables);
+        }
+        let (material, built) = build(material).await?;
+        store.documents.put_prompt(generation.id, &built.preview).await?;
+        Ok(asked(generation, &before, material, built))
+    }
+}
+
+/// Off the runtime's threads: a prompt takes milliseconds, and a hostile one longer.
+async fn build(material: Material) -> Result<(Material, Built)> {
+    let built = tokio::task::spawn_blocking(move || {
+        let built = material.build();
+        built.map(|built| (material, built))
+    });
+    built
+        .await
+        .map_err(Error::internal)?
+        .map_err(|error| Error::new(Code::QuotaExceeded, error.to_string()))
+}
+
+fn asked(
+    generation: &Generation,
+    (variables, account_variables): &(Variables, Variables),
+    material: Material,
+    built: Built,
+) -> Asked {
+    let mut options = generation.options.clone();
+    material.preset.samplers.fill(&mut options);
+    if material.mode == PromptMode::Text && !material.preset.samplers.others.is_empty() {
+        let extra = options.extra.get_or_insert_with(|| serde_json::json!({}));
+        if let Some(extra) = extra.as_object_mut() {
+            for (name, value) in &material.preset.samplers.others {
+                extra.entry(name).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    let speaker = &material.cast[material.speaker];
+    let cast = Cast {
+        character: CharacterBrief {
+            name: speaker.name.clone(),
+            description: speaker.text.description.clone(),
+            personality: speaker.text.personality.clone(),
+            scenario: speaker.text.scenario.clone(),
+            first_message: speaker.text.first_message.clone(),
+            example_dialogue: speaker.text.example_dialogue.clone(),
+        },
+        user_name: material.user_name.clone(),
+    };
+    let effects = TurnEffects {
+        variables: changes(variables, &built.effects.local),
+        account_variables: changes(account_variables, &built.effects.global),
+        lore: serde_json::to_value(&built.timed).unwrap_or_default(),
+        anchor: built.anchor.as_deref().and_then(|id| id.parse().ok()),
+        message: generation.message.filter(|_| generation.kind != GenerationKind::Continue),
+        replaces: replaces(generation.kind),
+    };
+    let messages = match built.text {
+        Some(_) => Vec::new(),
+        None => built.preview.messages.into_iter().map(message).collect(),
+    };
+    Asked {
+        models: std::iter::once(generation.model.clone())
+            .chain(options.fallback_models.iter().cloned())
+            .collect(),
+        prompt_tokens: i32::try_from(built.preview.token_count).unwrap_or(i32::MAX),
+        request: CompletionRequest {
+            messages,
+            text: built.text,
+            stop: built.stop,
+            max_tokens: i32::try_from(material.budget.response).ok(),
+            seed: options.seed,
+            options,
+            cast,
+            kind: generation.kind,
+        },
+        reply: Reply {
+            opening: built.opening,
+            cleaner: Some(ReplyCleaner::new(built.clean)),
+            splitter: Some(ReasoningSplitter::new(&built.reasoning)),
+            material: Arc::new(material),
+            effects,
+        },
+    }
+}
+
+fn message(message: tavern_domain::prompt::PromptMessage) -> PromptMessage {
+    PromptMessage {
+        role: message.role,
+        name: message.name,
+        content: message.content,
+    }
+}
