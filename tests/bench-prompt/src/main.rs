@@ -2,7 +2,7 @@
 //! `cargo xtask bench prompt`.
 //!
 //! Beside each figure stand the aim, what SillyTavern's own code needs for the same work, and, where it means
-//! something, a floor measured in the same run: the least that any implementation has to do with the same bytes.
+//! something, a floor measured in the same run: what the bare work on the same bytes takes with the usual libraries.
 
 mod assembly;
 mod card;
@@ -50,7 +50,7 @@ fn main() {
     println!("rounds    warmed, in turn with those of the floor; medians (least–greatest)");
     println!(
         "beside    SillyTavern 1.12.6: its own code under Node 20 on a machine of this kind, measured before and not in \
-         this run; it counts tokens by a length there"
+         this run"
     );
     for (part, run) in [
         (Part::Lore, lore::run as fn()),
