@@ -9,7 +9,10 @@ mod loaders;
 pub mod message;
 pub mod model;
 pub mod node;
+pub mod persona;
+pub mod preset;
 pub mod session_event;
+pub mod world_book;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
@@ -24,6 +27,7 @@ pub struct Query(
     chat::ChatQuery,
     generation::GenerationQuery,
     model::ModelQuery,
+    world_book::WorldBookQuery,
 );
 
 /// The root of mutations.
@@ -34,6 +38,9 @@ pub struct Mutation(
     chat::ChatMutation,
     message::MessageMutation,
     generation::GenerationMutation,
+    world_book::WorldBookMutation,
+    preset::PresetMutation,
+    persona::PersonaMutation,
 );
 
 /// The root of subscriptions.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::id::{CharacterId, GenerationId, MessageId, SessionId, UserId};
+use crate::id::{CharacterId, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId};
 
 /// Whose voice a message has for the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +54,30 @@ pub struct ChatSession {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub last_message_at: Option<Timestamp>,
+    pub setup: SessionSetup,
+    pub state: SessionState,
+}
+
+/// What the prompts of a session are made with, besides its characters and its model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionSetup {
+    pub preset: Option<PresetId>,
+    pub persona: Option<PersonaId>,
+    /// Those of the session itself; its characters and its persona bring their own.
+    pub world_books: Vec<WorldBookId>,
+    pub authors_note: Option<AuthorsNote>,
+    pub group: GroupSettings,
+}
+
+/// What the turns of a session leave behind for those that follow.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionState {
+    pub variables: Variables,
+    /// Whatever else is carried from turn to turn, by name.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, Value>,
 }
 
 /// Who wrote a message.

@@ -42,7 +42,7 @@ impl Chats {
         });
         let rows = store.chats.tail(turn.session.id, before, HISTORY).await?;
         let rows: Vec<_> = rows.into_iter().filter(|row| !row.is_hidden).collect();
-        let user_name = self.user_name(turn.session.owner).await?;
+        let user_name = self.user_name(turn.session.owner, turn.session.setup.persona).await?;
         let names = self.names(&turn.session.characters).await?;
         let messages = {
             let ids: Vec<_> = rows.iter().map(|row| row.id).collect();

@@ -11,16 +11,19 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
-use tavern_domain::chat::{ChatSession, MessageRow};
+use tavern_domain::chat::{AuthorsNote, ChatSession, MessageRow, SessionSetup, SessionState, Variables};
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
-use tavern_domain::{CharacterId, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
+use tavern_domain::{
+    CharacterId, GenerationId, MessageId, PersonaId, PresetId, Result, SessionId, Timestamp, UserId, WorldBookId,
+};
 use uuid::Uuid;
 
 pub use turn::{Idempotency, TurnOutcome, TurnStart};
 
-use crate::character::count_chat;
+use crate::character::{count_chat, from_json};
 use crate::cursor::{Reader, Writer};
 use crate::db::{Db, DbResult, lists, only};
+use crate::documents::to_json;
 use crate::entity::{chat_session, generation, message as message_row, session_character};
 
 /// The tag of a cursor in a list of sessions.
@@ -32,6 +35,32 @@ pub struct SessionChange {
     pub title: Option<String>,
     pub model: Option<String>,
     pub is_archived: Option<bool>,
+    pub setup: SetupChange,
+}
+
+/// What of a session's setup and state is to change; `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct SetupChange {
+    pub preset: Option<Option<PresetId>>,
+    pub persona: Option<Option<PersonaId>>,
+    pub world_books: Option<Vec<WorldBookId>>,
+    pub authors_note: Option<Option<AuthorsNote>>,
+    pub variables: Option<Variables>,
+}
+
+impl SetupChange {
+    pub fn apply(self, setup: &mut SessionSetup, state: &mut SessionState) {
+        fn set<T>(field: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *field = value;
+            }
+        }
+        set(&mut setup.preset, self.preset);
+        set(&mut setup.persona, self.persona);
+        set(&mut setup.world_books, self.world_books);
+        set(&mut setup.authors_note, self.authors_note);
+        set(&mut state.variables, self.variables);
+    }
 }
 
 /// What a deleted session held, so that its documents can go too.
@@ -68,6 +97,8 @@ impl ChatStore {
             created_at: Set(session.created_at.0),
             updated_at: Set(session.updated_at.0),
             last_message_at: Set(session.last_message_at.map(|at| at.0)),
+            setup: Set(to_json(&session.setup)?),
+            state: Set(to_json(&session.state)?),
         };
         row.insert(&tx).await.db()?;
         let participants = (0..)
@@ -170,8 +201,16 @@ impl ChatStore {
     /// `None` if there is no such session.
     pub async fn update(&self, id: SessionId, change: SessionChange, now: Timestamp) -> Result<Option<ChatSession>> {
         use chat_session::Column;
+        let tx = self.db.begin().await?;
+        let Some(row) = lock(&tx, id).await? else {
+            return Ok(None);
+        };
+        let (mut setup, mut state) = (from_json(&row.setup), from_json(&row.state));
+        change.setup.apply(&mut setup, &mut state);
         let mut update = chat_session::Entity::update_many()
             .filter(Column::Id.eq(id.uuid()))
+            .col_expr(Column::Setup, Expr::value(to_json(&setup)?))
+            .col_expr(Column::State, Expr::value(to_json(&state)?))
             .col_expr(Column::UpdatedAt, Expr::value(now.0));
         if let Some(title) = change.title {
             update = update.col_expr(Column::Title, Expr::value(title));
@@ -182,8 +221,28 @@ impl ChatStore {
         if let Some(is_archived) = change.is_archived {
             update = update.col_expr(Column::IsArchived, Expr::value(is_archived));
         }
-        let rows = update.exec_with_returning(&self.db.write).await.db()?;
-        Ok(with_characters(&self.db.write, rows).await?.pop())
+        let rows = update.exec_with_returning(&tx).await.db()?;
+        let changed = with_characters(&tx, rows).await?.pop();
+        tx.commit().await.db()?;
+        Ok(changed)
+    }
+
+    /// Changes what turns leave behind, from what it is at this moment. False if there is no such session.
+    pub async fn change_state(&self, id: SessionId, change: impl FnOnce(&mut SessionState) + Send) -> Result<bool> {
+        let tx = self.db.begin().await?;
+        let Some(row) = lock(&tx, id).await? else {
+            return Ok(false);
+        };
+        let mut state = from_json(&row.state);
+        change(&mut state);
+        chat_session::Entity::update_many()
+            .filter(chat_session::Column::Id.eq(id.uuid()))
+            .col_expr(chat_session::Column::State, Expr::value(to_json(&state)?))
+            .exec(&tx)
+            .await
+            .db()?;
+        tx.commit().await.db()?;
+        Ok(true)
     }
 
     /// The session, its messages and its generations are gone at once. `None` if there is no such session.
@@ -287,6 +346,8 @@ async fn with_characters(db: &impl ConnectionTrait, rows: Vec<chat_session::Mode
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),
         last_message_at: row.last_message_at.map(Timestamp),
+        setup: from_json(&row.setup),
+        state: from_json(&row.state),
     });
     Ok(sessions.collect())
 }

@@ -1,5 +1,6 @@
-//! Documents: bodies of messages, original cards, texts of generations. Found by id, written before
-//! the relational rows that make them real, and swept by whoever finds that none did.
+//! Documents: bodies of messages, original cards, texts of generations; world books are in
+//! `world_book.rs`. Found by id, written before the relational rows that make them real, and swept
+//! by whoever finds that none did.
 
 use async_trait::async_trait;
 use sea_orm::ActiveValue::Set;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{card_document, generation_text, message_document};
+use crate::world_book::WorldBookStore;
 
 /// The text of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub struct GenerationRecord {
 
 /// Where documents are kept.
 #[async_trait]
-pub trait DocumentStore: Send + Sync {
+pub trait DocumentStore: WorldBookStore {
     /// A message that is there already is left as it is.
     async fn put_messages(&self, messages: &[(MessageId, SessionId, &MessageBody)]) -> Result<()>;
     /// Those that exist, in no particular order.
@@ -86,7 +88,7 @@ fn decode<T: DeserializeOwned>(row: &QueryResult) -> Result<(Uuid, T)> {
     Ok((id, serde_json::from_str(&body).map_err(Error::internal)?))
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(Error::internal)
 }
 

@@ -18,6 +18,8 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub last_message_at: Option<i64>,
+    pub setup: String,
+    pub state: String,
     #[sea_orm(has_many)]
     pub characters: HasMany<super::session_character::Entity>,
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tavern_domain::account::{Email, User, Username};
 use tavern_domain::character::{Character, CharacterSummary, CharacterText, Visibility};
-use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, Swipe};
+use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe};
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions, GenerationStatus};
 use tavern_domain::page::{Direction, PageRequest};
 use tavern_domain::{CharacterId, GenerationId, Limits, MessageId, Role, SessionId, Timestamp, UserId};
@@ -147,6 +147,7 @@ pub fn character(creator: UserId, name: &str) -> Character {
             spec_version: "2.0".into(),
             ..CharacterText::default()
         },
+        world_book: None,
     }
 }
 
@@ -169,6 +170,8 @@ pub fn session(owner: UserId, characters: &[CharacterId]) -> ChatSession {
         created_at: NOW,
         updated_at: NOW,
         last_message_at: None,
+        setup: SessionSetup::default(),
+        state: SessionState::default(),
     }
 }
 
