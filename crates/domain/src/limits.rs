@@ -147,6 +147,8 @@ pub struct Limits {
     pub world_keys: usize,
     /// One key.
     pub world_key_bytes: usize,
+    /// Single values in the JSON of a world book or a chat, however nested: each takes memory.
+    pub file_json_values: usize,
 
     // Presets and personas
     /// Presets of one account.
@@ -175,6 +177,10 @@ pub struct Limits {
     pub swipes: usize,
     /// Messages of one session.
     pub messages_per_session: u32,
+    /// A file with a chat.
+    pub chat_file_bytes: usize,
+    /// One line of a file with a chat: a message with all its swipes.
+    pub chat_line_bytes: usize,
     /// Characters (letters) of an idempotency key.
     pub idempotency_key_chars: usize,
     /// Hours an idempotency key is remembered.
@@ -257,6 +263,7 @@ impl Default for Limits {
             world_entry_bytes: 256 * 1024,
             world_keys: 1_000,
             world_key_bytes: 4 * 1024,
+            file_json_values: 2_000_000,
             presets_per_user: 100,
             preset_bytes: 1024 * 1024,
             personas_per_user: 100,
@@ -269,6 +276,8 @@ impl Default for Limits {
             guidance_bytes: 8 * 1024,
             swipes: 100,
             messages_per_session: 100_000,
+            chat_file_bytes: 32 * 1024 * 1024,
+            chat_line_bytes: 4 * 1024 * 1024,
             idempotency_key_chars: 128,
             idempotency_hours: 24,
             generations_per_user: 8,

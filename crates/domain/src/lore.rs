@@ -51,6 +51,9 @@ pub struct WorldBookText {
 pub struct LoreSource {
     pub format: LoreFormat,
     pub json: Value,
+    /// What an entry stood under in an object of entries, if that is not its `uid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Formats of world books.

@@ -5,7 +5,7 @@
 //! Specifications: Character Card V1, V2 (malfoyslastname) and V3 (kwaroran).
 
 mod fields;
-mod json;
+pub(crate) mod json;
 mod png;
 
 use serde_json::{Map, Value};

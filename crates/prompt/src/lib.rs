@@ -4,12 +4,19 @@
 //! linear in the input, which for foreign bytes is bounded first.
 
 pub mod assemble;
+pub mod assembly;
 pub mod card;
+pub mod examples;
+pub mod group;
 pub mod js_regex;
+mod lenient;
 pub mod lore;
 pub mod macros;
 pub mod names;
+pub mod preset;
+pub mod reply;
 pub mod scripts;
+pub mod template;
 pub mod tokens;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};

@@ -71,7 +71,7 @@ fn depth(text: &str) -> usize {
 }
 
 /// Replaces escapes of single surrogates, which no UTF-8 string can hold. `None` if there are none.
-fn without_lone_surrogates(text: &str) -> Option<String> {
+pub(crate) fn without_lone_surrogates(text: &str) -> Option<String> {
     let unit = |at: usize| {
         let escape = text.get(at..at + 6)?.strip_prefix("\\u")?;
         u16::from_str_radix(escape, 16).ok()

@@ -1,10 +1,32 @@
 //! Lore activation: which entries of which world books enter a prompt.
+//!
+//! [`LoreIndex::build`] makes books ready once; [`LoreIndex::activate`] is asked every turn. The rules are
+//! SillyTavern's, with the decorators of Character Card V3 and the budgets of V2's books; where they
+//! differ, docs/PROMPT.md says so. The same index, scan and seed give the same result, no input makes
+//! anything in here panic, and what a scan may cost is bounded.
+
+mod chance;
+mod decorators;
+mod engine;
+mod groups;
+mod haystack;
+mod index;
+mod matcher;
+mod report;
+mod text;
+mod timed;
+
+pub mod formats;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tavern_domain::chat::ChatRole;
 use tavern_domain::lore::{LoreEntry, LorePosition, LoreSettings};
+
+pub use decorators::{CardField, Depth, UiPrompt};
+pub use report::{Decision, Decisions, MatchedIn, Reason, ScannedField};
 
 use crate::macros::Macros;
 use crate::tokens::Counter;
@@ -39,36 +61,33 @@ pub struct EntryRef<'a> {
 }
 
 /// Books made ready to be scanned: build once, use for every turn until a book or the settings change.
-/// Owns what it needs of the books.
-pub struct LoreIndex {
-    _settings: LoreSettings,
-}
+/// Owns what it needs of the books; cheap to clone.
+#[derive(Clone)]
+pub struct LoreIndex(Arc<index::Inner>);
 
 impl LoreIndex {
     #[must_use]
-    pub fn build(_books: &[BookRef<'_>], settings: &LoreSettings) -> Self {
-        Self {
-            _settings: settings.clone(),
-        }
+    pub fn build(books: &[BookRef<'_>], settings: &LoreSettings) -> Self {
+        Self(Arc::new(index::Inner::new(books, settings)))
     }
 
     /// Bytes it takes in memory, about; for the cache that keeps it.
     #[must_use]
     pub fn weight(&self) -> usize {
-        0
+        self.0.weight
     }
 
     /// Finds what enters the prompt.
     #[must_use]
-    pub fn activate(&self, _scan: &LoreScan<'_>, _macros: &mut Macros<'_>, _counter: &Counter) -> Activation {
-        Activation::default()
+    pub fn activate(&self, scan: &LoreScan<'_>, macros: &mut Macros<'_>, counter: &Counter) -> Activation {
+        engine::activate(&self.0, scan, macros, counter)
     }
 }
 
 /// What is scanned, and the state of the chat.
 #[derive(Debug, Clone, Default)]
 pub struct LoreScan<'a> {
-    /// Visible messages, newest first, regex scripts applied.
+    /// All visible messages, newest first, regex scripts applied; the texts below with macros expanded.
     pub messages: Vec<ScanMessage<'a>>,
     pub persona_description: &'a str,
     pub character_description: &'a str,
@@ -83,6 +102,10 @@ pub struct LoreScan<'a> {
     pub character_tags: Vec<&'a str>,
     /// As SillyTavern names it.
     pub trigger: &'a str,
+    /// Which greeting the chat began with, 0 = the first message; `None` if it is not known.
+    pub greeting: Option<u32>,
+    /// The model completes a text: decorators with depths in tokens count.
+    pub instruct: bool,
     /// Tokens of the prompt: context less reply.
     pub prompt_budget: u32,
     pub timed: TimedEffects,
@@ -125,12 +148,17 @@ pub struct TimedEffect {
 pub struct Activation {
     /// In prompt order within each place.
     pub entries: Vec<Activated>,
-    /// Every entry considered, in the order of consideration.
-    pub decisions: Vec<Decision>,
+    /// Every entry, in the order of consideration; made when asked for.
+    pub decisions: Decisions,
     /// To be stored once the turn is accepted.
     pub timed: TimedEffects,
+    /// Of all entries; those that ignore the budget may take this above it.
     pub tokens: u32,
     pub budget: u32,
+    /// The user icon that an active entry asks for (`@@is_user_icon`), by the asset's name.
+    pub user_icon: Option<String>,
+    /// Prompts of the user's that are to be left out (`@@disable_ui_prompt`), each once.
+    pub disabled_prompts: Vec<UiPrompt>,
     pub warnings: Vec<String>,
 }
 
@@ -140,36 +168,30 @@ pub struct Activated {
     pub key: String,
     pub book: String,
     pub comment: String,
-    /// Macros expanded, decorators taken off; never blank.
+    /// Macros expanded, decorators taken off, regex scripts not applied; never blank.
     pub content: String,
     pub place: LorePlace,
     pub order: i32,
     pub tokens: u32,
+    /// To be left out before anything else when the prompt does not fit (`@@ignore_on_max_context`).
+    pub ignore_on_max_context: bool,
 }
 
 /// Where an entry goes, with what its decorators say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LorePlace {
     pub position: LorePosition,
+    /// Messages behind it, 0 = behind the last one; with [`LorePosition::AtDepth`] only.
     pub depth: u32,
     pub role: ChatRole,
     pub outlet: String,
+    /// `depth` counts from the beginning of the chat instead (`@@reverse_depth`).
+    pub from_start: bool,
+    /// A place in tokens, which goes before all the others; only if [`LoreScan::instruct`].
+    pub instruct_depth: Option<Depth>,
+    /// Beside this field of the card (`@@position`); whoever cannot do that follows `position`.
+    pub beside: Option<CardField>,
 }
 
-/// Why an entry is in or out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decision {
-    pub key: String,
-    pub book: String,
-    pub comment: String,
-    pub activated: bool,
-    /// As the entry has it.
-    pub matched_key: Option<String>,
-    /// `message 3` (from the end, 0 = newest), `character description`, `lore: <comment>`, …
-    pub matched_in: Option<String>,
-    /// 0 = the first scan.
-    pub pass: u32,
-    pub tokens: u32,
-    /// One short phrase: `key`, `constant`, `sticky`, `no key matched`, `cooldown until message 12`, `over budget`, …
-    pub reason: String,
-}
+#[cfg(test)]
+mod tests;

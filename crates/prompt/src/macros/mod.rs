@@ -1,83 +1,64 @@
 //! Macros: `{{…}}` in the texts of a prompt.
+//!
+//! The grammar and the families are SillyTavern's (its newer engine), with what the V3 card
+//! specification asks for. Macros nest and are evaluated inside out, from left to right. Nothing here
+//! fails: what cannot be evaluated stays in the text as it is written, but for what is inside of it.
+//!
+//! What a macro puts in is not read again: a name, a message or a variable that looks like a macro
+//! stays text. Texts that people wrote as prompts (card, persona, template, the original of an
+//! override) are the exception: they are expanded where they are put in, each once at a time.
+//!
+//! All is bounded, for a text and for a turn (see the constants), and the same seed, scene and texts
+//! give the same results: `{{random}}` and `{{roll}}` draw from one stream, `{{pick}}` hangs on the
+//! chat, the text and the place alone. Changes of variables are collected as [`Effects`].
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod arguments;
+mod condition;
+mod dice;
+mod evaluate;
+mod head;
+mod moment;
+mod scene;
+mod syntax;
+mod table;
+mod text;
+mod time;
+mod values;
+mod variables;
 
-use tavern_domain::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use tavern_domain::chat::Variables;
 
-/// What macros can ask about. Everything is optional: what is not known is empty.
-#[derive(Debug, Clone, Default)]
-pub struct Scene<'a> {
-    pub user: Cow<'a, str>,
-    pub char: Cow<'a, str>,
-    /// Names of all members of a group, the speaker's in a chat of two; joined by ", ".
-    pub group: Cow<'a, str>,
-    pub group_not_muted: Cow<'a, str>,
-    /// The members other than the speaker, and the user; joined by ", ".
-    pub not_char: Cow<'a, str>,
-    pub is_group: bool,
-    pub card: CardScene<'a>,
-    pub persona: Cow<'a, str>,
-    pub chat: ChatScene<'a>,
-    /// The user's text that the turn starts with.
-    pub input: Cow<'a, str>,
-    pub now: Option<Timestamp>,
-    /// Minutes east of UTC that local times are told in.
-    pub utc_offset_minutes: i32,
-    pub model: Cow<'a, str>,
-    /// As SillyTavern names it: `normal`, `continue`, `impersonate`, `swipe`, `regenerate`, `quiet`.
-    pub generation_type: &'static str,
-    pub max_context_tokens: i32,
-    pub max_response_tokens: i32,
-    /// Texts of the instruct and context templates by the macro's name (`instructInput`, `chatStart`, …).
-    pub template: BTreeMap<String, String>,
-    /// Contents of lore outlets by name.
-    pub outlets: BTreeMap<String, String>,
-    /// Identifies the chat for `{{pick}}`; copied to its branches.
-    pub chat_seed: u64,
-}
+use evaluate::Evaluator;
+use head::Call;
+use syntax::{Document, Token};
+use table::{Macro, Name, Signature};
+use variables::Store;
 
-/// The speaker's card.
-#[derive(Debug, Clone, Default)]
-pub struct CardScene<'a> {
-    pub description: Cow<'a, str>,
-    pub personality: Cow<'a, str>,
-    pub scenario: Cow<'a, str>,
-    pub system_prompt: Cow<'a, str>,
-    pub post_history_instructions: Cow<'a, str>,
-    pub depth_prompt: Cow<'a, str>,
-    pub creator_notes: Cow<'a, str>,
-    pub version: Cow<'a, str>,
-    /// As the card has it.
-    pub example_dialogue: Cow<'a, str>,
-    /// The first message and its alternates.
-    pub greetings: Vec<Cow<'a, str>>,
-}
+pub use scene::{CardScene, ChatScene, CustomMacros, Scene, SceneMessage};
 
-/// The chat so far, oldest first, hidden messages left out.
-#[derive(Debug, Clone, Default)]
-pub struct ChatScene<'a> {
-    pub messages: Vec<SceneMessage<'a>>,
-    pub summary: Cow<'a, str>,
-    /// Index of the first message that is in the prompt, once it is known.
-    pub first_included: Option<usize>,
-}
-
-/// A message as macros see it.
-#[derive(Debug, Clone, Default)]
-pub struct SceneMessage<'a> {
-    /// Its number in the whole chat, from 0.
-    pub id: usize,
-    pub is_user: bool,
-    pub is_system: bool,
-    pub name: Cow<'a, str>,
-    pub text: Cow<'a, str>,
-    pub swipes: usize,
-    /// From 0.
-    pub active_swipe: usize,
-    pub sent_at: Option<Timestamp>,
-}
+/// Bytes that macros may put into one text; results inside of arguments count as well.
+pub const MAX_BYTES: usize = 1 << 20;
+/// As [`MAX_BYTES`], for all texts of a turn.
+pub const MAX_TURN_BYTES: usize = 16 << 20;
+/// Macros evaluated for one text.
+pub const MAX_STEPS: usize = 10_000;
+/// Macros evaluated for all texts of a turn.
+pub const MAX_TURN_STEPS: usize = 50_000;
+/// Macros inside of macros, and texts inside of texts.
+pub const MAX_DEPTH: usize = 48;
+/// Variables of a chat, and of an account.
+pub const MAX_VARIABLES: usize = 1_000;
+/// Bytes of the names and values of the variables of a chat, and of an account.
+pub const MAX_VARIABLE_BYTES: usize = 256 << 10;
+/// Bytes of the value of one variable.
+pub const MAX_VALUE_BYTES: usize = 32 << 10;
+/// Words that a turn may ban, and the bytes of each.
+pub const MAX_BANNED: usize = 128;
+pub const MAX_BANNED_BYTES: usize = 256;
+/// Warnings that are kept; a turn that has more says the same things again.
+const MAX_WARNINGS: usize = 32;
 
 /// What evaluating macros has changed or decided; to be stored once the turn is accepted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -96,19 +77,44 @@ pub struct Effects {
 /// Evaluates macros for one turn. The same seed, scene and texts give the same results.
 pub struct Macros<'a> {
     scene: Scene<'a>,
-    effects: Effects,
-    seed: u64,
+    state: State,
+}
+
+/// What a turn leaves behind and has used up.
+struct State {
+    local: Store,
+    global: Store,
+    banned: Vec<String>,
+    warnings: Vec<String>,
+    random: Xoshiro256PlusPlus,
+    bytes: usize,
+    steps: usize,
+}
+
+impl State {
+    fn warn(&mut self, warning: impl FnOnce() -> String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            let warning = warning();
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
 }
 
 impl<'a> Macros<'a> {
     #[must_use]
     pub fn new(scene: Scene<'a>, local: Variables, global: Variables, seed: u64) -> Self {
-        let effects = Effects {
-            local,
-            global,
-            ..Effects::default()
+        let state = State {
+            local: Store::new(local),
+            global: Store::new(global),
+            banned: Vec::new(),
+            warnings: Vec::new(),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            bytes: 0,
+            steps: 0,
         };
-        Self { scene, effects, seed }
+        Self { scene, state }
     }
 
     pub fn scene(&self) -> &Scene<'a> {
@@ -119,26 +125,105 @@ impl<'a> Macros<'a> {
         &mut self.scene
     }
 
-    /// `text` with its macros replaced. Never fails: what cannot be evaluated stays as it is written.
+    /// `text` with its macros replaced, with all their effects: for prompts, cards and lore, and for what the
+    /// user types, at the time it is sent. Never fails: what cannot be evaluated stays as it is written.
     pub fn expand(&mut self, text: &str) -> String {
-        let _ = self.seed;
-        text.replace("{{char}}", &self.scene.char)
-            .replace("{{user}}", &self.scene.user)
+        self.evaluate(text, None)
     }
 
-    /// As [`Self::expand`]; the first `{{original}}` stands for `original`, the others for nothing.
+    /// As [`Self::expand`]; the first `{{original}}` stands for `original`, which is expanded, the others for nothing.
     pub fn expand_with_original(&mut self, text: &str, original: &str) -> String {
-        self.expand(&text.replace("{{original}}", original))
+        self.evaluate(text, Some(original))
+    }
+
+    /// `text` with the macros for names replaced (`{{char}}`, `{{user}}`, `{{group}}`, … and `<USER>` and its like)
+    /// and nothing else: for what models and other people wrote, which must not reach variables or the card.
+    #[must_use]
+    pub fn expand_names(&self, text: &str) -> String {
+        if !has_macros(text) {
+            return text.to_owned();
+        }
+        let document = Document::parse(text);
+        let mut expanded = String::with_capacity(text.len());
+        let mut budget = MAX_BYTES;
+        let mut at = 0;
+        while let Some(token) = document.tokens.get(at) {
+            let (name, span, next) = match token {
+                Token::Marker(name, span) => (Some(*name), *span, at + 1),
+                Token::Open(open) => match name_of(open.call) {
+                    Some(name) if open.close == Some(at + 1) => (Some(name), document.source(open), at + 2),
+                    _ => (None, open.head, at + 1),
+                },
+                Token::Text(span) | Token::Escape(span) => (None, *span, at + 1),
+                Token::Separator { start, .. } | Token::Close { start, .. } => (
+                    None,
+                    syntax::Span {
+                        start: *start,
+                        end: start + 2,
+                    },
+                    at + 1,
+                ),
+            };
+            let value = name.map(|name| values::name(&self.scene, name));
+            match value.filter(|value| value.len() <= budget) {
+                Some(value) => {
+                    budget -= value.len();
+                    expanded.push_str(value);
+                }
+                None => expanded.push_str(span.of(text)),
+            }
+            at = next;
+        }
+        expanded
     }
 
     #[must_use]
     pub fn finish(self) -> Effects {
-        self.effects
+        let State {
+            local,
+            global,
+            banned,
+            warnings,
+            ..
+        } = self.state;
+        let (local, local_changed) = local.finish();
+        let (global, global_changed) = global.finish();
+        Effects {
+            local,
+            global,
+            local_changed,
+            global_changed,
+            banned,
+            warnings,
+        }
+    }
+
+    fn evaluate(&mut self, text: &str, original: Option<&str>) -> String {
+        let mut expanded = String::with_capacity(text.len());
+        Evaluator::new(&self.scene, &mut self.state, original).run(text, &mut expanded, 0);
+        expanded
     }
 }
 
-/// Whether `text` can hold a macro at all.
+/// The name that a call without arguments stands for.
+fn name_of(call: Call) -> Option<Name> {
+    match call {
+        Call::Macro {
+            signature: Some(Signature {
+                what: Macro::Name(name),
+                ..
+            }),
+            ..
+        } => Some(*name),
+        _ => None,
+    }
+}
+
+/// Whether evaluating `text` can change it at all; fast where it cannot.
 #[must_use]
 pub fn has_macros(text: &str) -> bool {
-    text.contains("{{") || text.contains('<')
+    syntax::has_marks(text)
 }
+
+#[cfg(test)]
+mod tests;
