@@ -129,7 +129,7 @@ pub struct Limits {
     pub search_query_bytes: usize,
     /// A card's JSON, once unpacked.
     pub card_json_bytes: usize,
-    /// Levels of lists and objects in a card's JSON.
+    /// Levels of lists and objects in the JSON of a card, a world book or a line of a chat.
     pub card_json_depth: usize,
     /// Pixels of an avatar that is to be scaled.
     pub avatar_pixels: u64,

@@ -29,19 +29,18 @@ pub(crate) fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     (text, replaced)
 }
 
-/// The value of `text`, and whether halves of characters had to be replaced in it.
-pub(crate) fn parse(text: &str, limits: &Limits) -> Result<(Value, bool), JsonError> {
-    let (depth, values) = measure(text);
+/// The value of `text`, and whether halves of characters had to be replaced in it. `values` is how many
+/// values are still allowed, and is left without those in `text`.
+pub(crate) fn parse(text: &str, limits: &Limits, values: &mut usize) -> Result<(Value, bool), JsonError> {
+    let (depth, count) = measure(text);
     if depth > limits.card_json_depth {
         return Err(JsonError::TooDeep {
             limit: limits.card_json_depth,
         });
     }
-    if values > limits.file_json_values {
-        return Err(JsonError::TooManyValues {
-            limit: limits.file_json_values,
-        });
-    }
+    *values = values.checked_sub(count).ok_or(JsonError::TooManyValues {
+        limit: limits.file_json_values,
+    })?;
     serde_json::from_str(text).map(|value| (value, false)).or_else(|error| {
         let syntax = JsonError::Syntax {
             line: error.line(),
@@ -270,10 +269,13 @@ impl Note<'_> {
     }
 }
 
+/// More parts than any list may have: what is cut here is refused there.
+const MOST_PARTS: usize = 100_000;
+
 /// The trimmed parts of `text`, blank ones left out.
 pub(crate) fn split_commas(text: &str) -> Vec<String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(str::to_owned).collect()
+    parts.take(MOST_PARTS).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod assembly;
 pub mod card;
+pub mod chat_file;
 pub mod examples;
 pub mod group;
 pub mod js_regex;

@@ -50,7 +50,7 @@ fn depth_and_count_of_values_are_bounded_on_both_sides() {
         file_json_values: 5,
         ..Limits::default()
     };
-    let parse = |text| parse(text, &limits).map(|(value, _)| value);
+    let parse = |text| parse(text, &limits, &mut limits.file_json_values.clone()).map(|(value, _)| value);
     assert_eq!(parse("[[1,2,3]]"), Ok(json!([[1, 2, 3]])));
     assert_eq!(parse("[[[]]]"), Err(JsonError::TooDeep { limit: 2 }));
     assert_eq!(parse("[[1,2,3,4]]"), Err(JsonError::TooManyValues { limit: 5 }));
@@ -71,6 +71,6 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
         let (text, _) = decode(&bytes);
-        let _ = parse(&text, &Limits::default());
+        let _ = parse(&text, &Limits::default(), &mut 1000);
     }
 }

@@ -80,7 +80,8 @@ pub fn read_world_book(bytes: &[u8], limits: &Limits) -> Result<ImportedBook, Lo
     }
     let mut notes = Notes::new("entry");
     let (text, replaced) = lenient::decode(bytes);
-    let (value, repaired) = lenient::parse(&text, limits)?;
+    let mut values = limits.file_json_values;
+    let (value, repaired) = lenient::parse(&text, limits, &mut values)?;
     if replaced {
         notes.say("Some bytes of the file are not UTF-8; they were replaced.");
     }

@@ -322,7 +322,7 @@ fn write_bag(now: Option<&Object>, was: Option<&Object>, raw: &mut Object, known
     for (name, value) in now.iter().filter(|(name, _)| !known(name)) {
         extensions.insert(name.clone(), value.clone());
     }
-    for name in was.unwrap_or(&empty).keys().filter(|name| !now.contains_key(*name)) {
-        extensions.shift_remove(name);
+    if let Some(was) = was {
+        extensions.retain(|name, _| now.contains_key(name) || !was.contains_key(name));
     }
 }
