@@ -229,7 +229,7 @@ impl WorldBookStore for SqlDocuments {
             .db()?;
         let book = raise(&tx, book, now).await?;
         tx.commit().await.db()?;
-        Ok(EntryOutcome::Done(to_book(book)?))
+        Ok(EntryOutcome::Done(Box::new(to_book(book)?)))
     }
 
     async fn update_world_entry(
@@ -266,7 +266,7 @@ impl WorldBookStore for SqlDocuments {
             .db()?;
         let book = raise(&tx, book, now).await?;
         tx.commit().await.db()?;
-        Ok(EntryOutcome::Done(to_book(book)?))
+        Ok(EntryOutcome::Done(Box::new(to_book(book)?)))
     }
 
     async fn delete_world_entries(
