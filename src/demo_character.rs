@@ -69,6 +69,7 @@ fn maren() -> CharacterPatch {
         creator_notes: text("Ships with the server, so that there is somebody to talk to. Made for quiet talk, small mysteries and bad weather."),
         tags: Some(["original", "innkeeper", "harbour", "mystery", "cozy"].map(str::to_owned).to_vec()),
         is_nsfw: Some(false),
+        world_book: None,
         ..CharacterPatch::default()
     }
 }

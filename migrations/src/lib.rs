@@ -11,6 +11,7 @@ mod m20261122_000001_accounts;
 mod m20261122_000002_characters;
 mod m20261122_000003_chat;
 mod m20261122_000004_documents;
+mod m20261123_000005_lore;
 mod m20261123_000006_prompts;
 
 /// All versions, oldest first.
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_characters::Migration),
             Box::new(m20261122_000003_chat::Migration),
             Box::new(m20261122_000004_documents::Migration),
+            Box::new(m20261123_000005_lore::Migration),
             Box::new(m20261123_000006_prompts::Migration),
         ]
     }

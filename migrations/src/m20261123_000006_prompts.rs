@@ -1,4 +1,4 @@
-//! What was really sent for a reply, what chats are set up with and remember, and variables of accounts.
+//! What was really sent for a reply, variables of accounts, and where a chat was forked from.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{binary, pk_uuid, text, uuid, uuid_null};
@@ -25,23 +25,19 @@ impl MigrationTrait for Migration {
         for table in [generation_prompts, user_variables] {
             manager.create_table(table).await?;
         }
-        // One column a statement: SQLite adds no more at once.
-        for column in [
-            uuid_null("forked_from"),
-            text("setup").default("{}").to_owned(),
-            text("state").default("{}").to_owned(),
-        ] {
-            let add = Table::alter().table("chat_sessions").add_column(column).to_owned();
-            manager.alter_table(add).await?;
-        }
-        Ok(())
+        let forked_from = Table::alter()
+            .table("chat_sessions")
+            .add_column(uuid_null("forked_from"))
+            .to_owned();
+        manager.alter_table(forked_from).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in ["state", "setup", "forked_from"] {
-            let drop = Table::alter().table("chat_sessions").drop_column(column).to_owned();
-            manager.alter_table(drop).await?;
-        }
+        let forked_from = Table::alter()
+            .table("chat_sessions")
+            .drop_column("forked_from")
+            .to_owned();
+        manager.alter_table(forked_from).await?;
         drop_tables(manager, &["user_variables", "generation_prompts"]).await
     }
 }

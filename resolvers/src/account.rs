@@ -12,12 +12,16 @@ use tavern_schema::error::{
     LoginError, LogoutError, RefreshTokensError, RegisterError, UpdateProfileError, nullable, operation_error,
     user_errors,
 };
+use tavern_schema::preset::Preset;
 use tavern_services::account::{ProfilePatch, SignIn};
 use tavern_services::character::{ListedCreator, Listing};
 
 use crate::character::{CharacterConnection, list_characters};
 use crate::chat::{ChatSession, SessionTotal};
 use crate::context::RequestContext;
+use crate::persona::{Persona, own_personas};
+use crate::preset::own_presets;
+use crate::world_book::{WorldBookConnection, own_world_books};
 
 /// Somebody with an account, as everybody sees them.
 #[derive(SimpleObject, Debug, Clone)]
@@ -148,6 +152,31 @@ impl Viewer {
             page.map(|(session, cursor)| (ChatSession::of(session), cursor)),
             SessionTotal { archived },
         ))
+    }
+
+    /// One's own world books, the last changed first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn world_books(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Result<WorldBookConnection> {
+        own_world_books(ctx, page_args(first, after, last, before)).await
+    }
+
+    /// One's own personas, the oldest first.
+    #[graphql(complexity = "page_cost(Some(100), None, child_complexity)")]
+    async fn personas(&self, ctx: &Context<'_>) -> Result<Vec<Persona>> {
+        own_personas(ctx).await
+    }
+
+    /// One's own presets, the oldest first.
+    #[graphql(complexity = "page_cost(Some(100), None, child_complexity)")]
+    async fn presets(&self, ctx: &Context<'_>) -> Result<Vec<Preset>> {
+        own_presets(ctx).await
     }
 }
 

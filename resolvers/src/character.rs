@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, ID, Json, Object, Result, SimpleObje
 use serde_json::Value;
 use tavern_domain::character as domain;
 use tavern_domain::page::PageArgs;
-use tavern_domain::{CharacterId, UserId};
+use tavern_domain::{CharacterId, UserId, WorldBookId};
 use tavern_schema::character::{
     CharacterFilter, CharacterOrder, CharacterSource, CharacterSummaryFields, CharacterTextFields,
     CreateCharacterInput, DeleteCharacterInput, ImportCharacterInput, SetCharacterVisibilityInput, TEXT_FIELDS,
@@ -17,12 +17,14 @@ use tavern_schema::error::{
     UpdateCharacterError, nullable, operation_error, user_errors,
 };
 use tavern_schema::id::parse_id;
+use tavern_schema::input::given_id;
 use tavern_services::avatar::SIZES;
 use tavern_services::character::{CardSource, CharacterListing, CharacterPatch, ListedCharacter, Listing};
 
 use crate::account::{User, load_user};
 use crate::context::RequestContext;
 use crate::payload::payload;
+use crate::world_book::{WorldBook, load_world_book};
 
 /// Somebody to talk to.
 #[derive(SimpleObject, Debug, Clone)]
@@ -45,6 +47,7 @@ struct More {
     /// The creator, where the list has read it along.
     loaded_creator: Option<User>,
     avatar: Option<String>,
+    world_book: Option<WorldBookId>,
     notes: String,
     notes_by_language: Vec<(String, String)>,
 }
@@ -52,17 +55,19 @@ struct More {
 impl Character {
     #[must_use]
     pub fn of(character: domain::Character) -> Self {
-        Self::of_parts(character.summary, Some(character.text), None)
+        Self::of_parts(character.summary, Some(character.text), character.world_book, None)
     }
 
     fn listed(listed: ListedCharacter) -> (Self, String) {
         let creator = listed.creator.map(User::listed);
-        (Self::of_parts(listed.summary, listed.text, creator), listed.cursor)
+        let character = Self::of_parts(listed.summary, listed.text, listed.world_book, creator);
+        (character, listed.cursor)
     }
 
     fn of_parts(
         mut summary: domain::CharacterSummary,
         text: Option<domain::CharacterText>,
+        world_book: Option<WorldBookId>,
         loaded_creator: Option<User>,
     ) -> Self {
         let mut text = text.unwrap_or_default();
@@ -71,6 +76,7 @@ impl Character {
             creator: summary.creator,
             loaded_creator,
             avatar: summary.avatar.take(),
+            world_book,
             notes: std::mem::take(&mut text.creator_notes),
             notes_by_language: std::mem::take(&mut text.creator_notes_by_language),
         };
@@ -115,6 +121,12 @@ impl Character {
             .find(|size| *size >= wanted)
             .unwrap_or(SIZES[SIZES.len() - 1]);
         Some(format!("/objects/avatars/{}/{}-{size}", self.more.id, &hash[..16]))
+    }
+
+    /// The character's own lore. Null, too, where the caller may not see it.
+    async fn world_book(&self, ctx: &Context<'_>) -> Option<WorldBook> {
+        let found = load_world_book(ctx, self.more.world_book?);
+        nullable(ctx, Box::pin(found).await)
     }
 
     /// Everything the card carries that the platform has no field for.
@@ -247,42 +259,50 @@ impl CharacterMutation {
     async fn create_character(&self, ctx: &Context<'_>, input: CreateCharacterInput) -> Result<CreateCharacterPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let visibility = input.visibility.map_or(domain::Visibility::Private, Into::into);
-        let patch = CharacterPatch {
-            name: Some(input.name),
-            description: input.description,
-            personality: input.personality,
-            scenario: input.scenario,
-            first_message: input.first_message,
-            alternate_greetings: input.alternate_greetings,
-            example_dialogue: input.example_dialogue,
-            system_prompt: input.system_prompt,
-            post_history_instructions: input.post_history_instructions,
-            creator_notes: input.creator_notes,
-            tags: input.tags,
-            is_nsfw: input.is_nsfw,
+        let created = async {
+            let world_book = input
+                .world_book_id
+                .map(|id| parse_id("worldBookId", &id).map(Some))
+                .transpose()?;
+            let patch = CharacterPatch {
+                name: Some(input.name),
+                description: input.description,
+                personality: input.personality,
+                scenario: input.scenario,
+                first_message: input.first_message,
+                alternate_greetings: input.alternate_greetings,
+                example_dialogue: input.example_dialogue,
+                system_prompt: input.system_prompt,
+                post_history_instructions: input.post_history_instructions,
+                creator_notes: input.creator_notes,
+                tags: input.tags,
+                is_nsfw: input.is_nsfw,
+                world_book,
+            };
+            services.characters.create(actor, patch, visibility).await
         };
-        let created = services.characters.create(actor, patch, visibility).await;
-        CreateCharacterPayload::of(created.map(Character::of))
+        CreateCharacterPayload::of(created.await.map(Character::of))
     }
 
     /// Changes a character made of `expectedVersion`; if it has changed since, nothing happens and the error is CONFLICT.
     async fn update_character(&self, ctx: &Context<'_>, input: UpdateCharacterInput) -> Result<UpdateCharacterPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let patch = CharacterPatch {
-            name: input.name,
-            description: input.description,
-            personality: input.personality,
-            scenario: input.scenario,
-            first_message: input.first_message,
-            alternate_greetings: input.alternate_greetings,
-            example_dialogue: input.example_dialogue,
-            system_prompt: input.system_prompt,
-            post_history_instructions: input.post_history_instructions,
-            creator_notes: input.creator_notes,
-            tags: input.tags,
-            is_nsfw: input.is_nsfw,
-        };
         let updated = async {
+            let patch = CharacterPatch {
+                name: input.name,
+                description: input.description,
+                personality: input.personality,
+                scenario: input.scenario,
+                first_message: input.first_message,
+                alternate_greetings: input.alternate_greetings,
+                example_dialogue: input.example_dialogue,
+                system_prompt: input.system_prompt,
+                post_history_instructions: input.post_history_instructions,
+                creator_notes: input.creator_notes,
+                tags: input.tags,
+                is_nsfw: input.is_nsfw,
+                world_book: given_id("worldBookId", input.world_book_id)?,
+            };
             services
                 .characters
                 .update(actor, parse_id("id", &input.id)?, input.expected_version, patch)

@@ -3,9 +3,10 @@
 use async_graphql::connection::Connection;
 use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject, Union};
 use tavern_domain::chat as domain;
-use tavern_domain::{CharacterId, Error, MessageId, SessionId, UserId};
+use tavern_domain::{CharacterId, Error, MessageId, PersonaId, PresetId, Problems, SessionId, UserId, WorldBookId};
 use tavern_schema::chat::{
-    ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, ForkChatSessionInput, UpdateChatSessionInput,
+    AuthorsNoteInput, ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, ForkChatSessionInput,
+    UpdateChatSessionInput,
 };
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
 use tavern_schema::error::{
@@ -13,7 +14,10 @@ use tavern_schema::error::{
     operation_error,
 };
 use tavern_schema::id::{parse_id, parse_ids};
+use tavern_schema::input::{given, given_id};
+use tavern_schema::preset::Preset;
 use tavern_services::chat::{NewSession, SessionPatch};
+use tavern_services::setup::{AuthorsNotePatch, SetupPatch};
 
 use crate::account::{User, load_user};
 use crate::character::Character;
@@ -21,6 +25,9 @@ use crate::context::RequestContext;
 use crate::generation::Generation;
 use crate::message::{Message, load_message};
 use crate::payload::payload;
+use crate::persona::{Persona, load_persona};
+use crate::preset::load_preset;
+use crate::world_book::WorldBook;
 
 /// A conversation with one or more characters.
 #[derive(SimpleObject, Debug, Clone)]
@@ -39,6 +46,12 @@ pub struct ChatSession {
     message_total: i32,
     #[graphql(skip)]
     fork: Option<MessageId>,
+    #[graphql(skip)]
+    preset: Option<PresetId>,
+    #[graphql(skip)]
+    persona: Option<PersonaId>,
+    #[graphql(skip)]
+    world_books: Vec<WorldBookId>,
 }
 
 impl ChatSession {
@@ -52,6 +65,9 @@ impl ChatSession {
             message_total: session.message_count,
             fork: session.forked_from,
             cast: session.characters,
+            preset: session.setup.preset,
+            persona: session.setup.persona,
+            world_books: session.setup.world_books,
         }
     }
 }
@@ -96,6 +112,30 @@ impl ChatSession {
             .iter()
             .filter_map(|id| found.remove(id))
             .map(Character::of)
+            .collect())
+    }
+
+    /// Null, too, for whoever it does not belong to.
+    async fn preset(&self, ctx: &Context<'_>) -> Option<Preset> {
+        nullable(ctx, Box::pin(load_preset(ctx, self.preset?)).await)
+    }
+
+    /// Who the owner is in this chat. Null, too, for whoever it does not belong to.
+    async fn persona(&self, ctx: &Context<'_>) -> Option<Persona> {
+        nullable(ctx, Box::pin(load_persona(ctx, self.persona?)).await)
+    }
+
+    /// Those of the chat itself; those that the caller may no longer see are left out.
+    #[graphql(complexity = "page_cost(None, None, child_complexity)")]
+    async fn world_books(&self, ctx: &Context<'_>) -> Result<Vec<WorldBook>> {
+        let loaders = RequestContext::of(ctx).loaders();
+        let found = Box::pin(loaders.load_many(self.world_books.iter().copied())).await;
+        let mut found = found.map_err(|error| operation_error(&error))?;
+        Ok(self
+            .world_books
+            .iter()
+            .filter_map(|id| found.remove(id))
+            .map(WorldBook::of)
             .collect())
     }
 
@@ -201,15 +241,30 @@ impl ChatMutation {
     ) -> Result<CreateChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let created = async {
-            let characters = parse_ids("characterIds", &input.character_ids, services.limits().max_page_size)?;
+            let most = services.limits().max_page_size;
+            let mut problems = Problems::new();
+            let characters = problems.absorb(parse_ids("characterIds", &input.character_ids, most))?;
+            let preset = input
+                .preset_id
+                .map(|id| parse_id("presetId", &id).map(Some))
+                .transpose();
+            let setup = SetupPatch {
+                preset: problems.absorb(preset)?.flatten(),
+                persona: problems.absorb(given_id("personaId", input.persona_id))?.flatten(),
+                world_books: world_books(input.world_book_ids, most, &mut problems)?,
+                authors_note: input.authors_note.map(|note| Some(authors_note(note))),
+                variables: input.variables.map(|variables| variables.0),
+            };
+            problems.finish()?;
             services
                 .chats
                 .create(
                     actor,
                     NewSession {
-                        characters,
+                        characters: characters.unwrap_or_default(),
                         title: input.title,
                         model: input.model,
+                        setup,
                         greeting: input.greeting.unwrap_or(0),
                     },
                 )
@@ -224,12 +279,25 @@ impl ChatMutation {
         input: UpdateChatSessionInput,
     ) -> Result<UpdateChatSessionPayload> {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
-        let patch = SessionPatch {
-            title: input.title,
-            model: input.model,
-            is_archived: input.is_archived,
+        let updated = async {
+            let id = parse_id("id", &input.id)?;
+            let mut problems = Problems::new();
+            let setup = SetupPatch {
+                preset: problems.absorb(given_id("presetId", input.preset_id))?.flatten(),
+                persona: problems.absorb(given_id("personaId", input.persona_id))?.flatten(),
+                world_books: world_books(input.world_book_ids, services.limits().max_page_size, &mut problems)?,
+                authors_note: given(input.authors_note).map(|note| note.map(authors_note)),
+                variables: input.variables.map(|variables| variables.0),
+            };
+            problems.finish()?;
+            let patch = SessionPatch {
+                title: input.title,
+                model: input.model,
+                is_archived: input.is_archived,
+                setup,
+            };
+            Box::pin(services.chats.update(actor, id, patch)).await
         };
-        let updated = async { services.chats.update(actor, parse_id("id", &input.id)?, patch).await };
         UpdateChatSessionPayload::of(updated.await.map(ChatSession::of))
     }
 
@@ -256,6 +324,21 @@ impl ChatMutation {
         let RequestContext { services, actor, .. } = RequestContext::of(ctx);
         let deleted = async { services.chats.delete(actor, parse_id("id", &input.id)?).await };
         DeleteChatSessionPayload::of(deleted.await.map(|()| input.id))
+    }
+}
+
+fn world_books(ids: Option<Vec<ID>>, most: u32, problems: &mut Problems) -> Result<Option<Vec<WorldBookId>>, Error> {
+    let Some(ids) = ids else { return Ok(None) };
+    problems.absorb(parse_ids("worldBookIds", &ids, most))
+}
+
+fn authors_note(input: AuthorsNoteInput) -> AuthorsNotePatch {
+    AuthorsNotePatch {
+        content: input.content,
+        position: input.position.map(Into::into),
+        depth: input.depth,
+        role: input.role.map(Into::into),
+        interval: input.interval,
     }
 }
 

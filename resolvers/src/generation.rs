@@ -10,6 +10,7 @@ use tavern_schema::generation::{
     GenerationStatus, StopGenerationInput, Usage,
 };
 use tavern_schema::id::parse_id;
+use tavern_schema::prompt::PromptPreview;
 use tavern_services::live::ReplyEvent;
 use tavern_services::turn::ReplyRequest;
 
@@ -58,6 +59,12 @@ impl Generation {
         let id: CharacterId = self.more.character?;
         let found = RequestContext::of(ctx).loaders().load_one(id).await;
         nullable(ctx, found.map_err(shared)).map(Character::of)
+    }
+
+    /// What was really sent for it; null before that, and once it is no longer kept.
+    async fn prompt(&self, ctx: &Context<'_>) -> Option<PromptPreview> {
+        let services = &RequestContext::of(ctx).services;
+        nullable(ctx, services.chats.sent_prompt(self.more.id).await).map(Into::into)
     }
 
     /// What it has written, so far or in all.

@@ -10,7 +10,11 @@ pub mod message;
 pub mod model;
 pub mod node;
 mod payload;
+pub mod persona;
+pub mod preset;
+mod prompt;
 pub mod session_event;
+pub mod world_book;
 
 use async_graphql::{MergedObject, MergedSubscription, SchemaBuilder};
 
@@ -25,6 +29,8 @@ pub struct Query(
     chat::ChatQuery,
     generation::GenerationQuery,
     model::ModelQuery,
+    prompt::PromptQuery,
+    world_book::WorldBookQuery,
 );
 
 /// The root of mutations.
@@ -35,6 +41,9 @@ pub struct Mutation(
     chat::ChatMutation,
     message::MessageMutation,
     generation::GenerationMutation,
+    world_book::WorldBookMutation,
+    preset::PresetMutation,
+    persona::PersonaMutation,
 );
 
 /// The root of subscriptions.

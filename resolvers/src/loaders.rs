@@ -15,7 +15,12 @@ use tavern_domain::account::User;
 use tavern_domain::character::Character;
 use tavern_domain::chat::{ChatSession, Message};
 use tavern_domain::generation::Generation;
-use tavern_domain::{Actor, CharacterId, Error, GenerationId, MessageId, SessionId, UserId};
+use tavern_domain::lore::WorldBook;
+use tavern_domain::persona::Persona;
+use tavern_domain::preset::Preset;
+use tavern_domain::{
+    Actor, CharacterId, Error, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId,
+};
 use tavern_services::Services;
 
 /// Reads what the caller may see.
@@ -81,6 +86,24 @@ loader!(
     Generation,
     |loaders, ids| loaders.services.chats.generations(&loaders.actor, ids),
     |generation| generation.id
+);
+loader!(
+    WorldBookId,
+    WorldBook,
+    |loaders, ids| loaders.services.world_books.by_ids(&loaders.actor, ids),
+    |book| book.id
+);
+loader!(
+    PresetId,
+    Preset,
+    |loaders, ids| loaders.services.presets.by_ids(&loaders.actor, ids),
+    |preset| preset.id
+);
+loader!(
+    PersonaId,
+    Persona,
+    |loaders, ids| loaders.services.personas.by_ids(&loaders.actor, ids),
+    |persona| persona.id
 );
 
 /// A shared error of a batch as each of its fields tells it.

@@ -1,9 +1,12 @@
 //! Relay's `Node`: anything by its id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
-use tavern_domain::{CharacterId, Error, GenerationId, MessageId, SessionId, UserId, ViewerId};
+use tavern_domain::{
+    CharacterId, Error, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, ViewerId, WorldBookId,
+};
 use tavern_schema::error::{nullable, operation_error};
 use tavern_schema::id::parse_id;
+use tavern_schema::preset::Preset;
 
 use crate::account::{User, Viewer, load_user};
 use crate::character::Character;
@@ -12,6 +15,9 @@ use crate::context::RequestContext;
 use crate::generation::Generation;
 use crate::loaders::shared;
 use crate::message::{Message, load_message};
+use crate::persona::{Persona, load_persona};
+use crate::preset::load_preset;
+use crate::world_book::{WorldBook, load_world_book};
 
 /// Anything with an id.
 #[derive(Interface)]
@@ -23,6 +29,9 @@ pub enum Node {
     ChatSession(Box<ChatSession>),
     Message(Box<Message>),
     Generation(Box<Generation>),
+    WorldBook(Box<WorldBook>),
+    Preset(Box<Preset>),
+    Persona(Box<Persona>),
 }
 
 #[derive(Default)]
@@ -89,6 +98,15 @@ async fn load(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>, E
             .await
             .map_err(shared)?
             .map(|found| Node::Generation(Box::new(Generation::of(found)))),
+        WorldBookId::PREFIX => load_world_book(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::WorldBook(Box::new(found))),
+        PresetId::PREFIX => load_preset(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::Preset(Box::new(found))),
+        PersonaId::PREFIX => load_persona(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::Persona(Box::new(found))),
         _ => return Err(Error::bad_input(field, "This is not an id.")),
     })
 }

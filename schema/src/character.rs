@@ -1,6 +1,6 @@
 //! Characters.
 
-use async_graphql::{Enum, ID, InputObject, Json, OneofObject, SimpleObject, Upload};
+use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined, OneofObject, SimpleObject, Upload};
 use serde_json::Value;
 use tavern_domain::character as domain;
 use tavern_domain::character::{CharacterSummary, CharacterText};
@@ -138,7 +138,7 @@ impl From<CharacterText> for CharacterTextFields {
 }
 
 /// The text fields' names: a list reads the text only if one of these is selected.
-pub const TEXT_FIELDS: [&str; 13] = [
+pub const TEXT_FIELDS: [&str; 14] = [
     "nickname",
     "description",
     "personality",
@@ -152,6 +152,7 @@ pub const TEXT_FIELDS: [&str; 13] = [
     "creatorNotes",
     "characterVersion",
     "specVersion",
+    "worldBook",
 ];
 
 #[derive(InputObject)]
@@ -170,6 +171,8 @@ pub struct CreateCharacterInput {
     pub is_nsfw: Option<bool>,
     /// PRIVATE if not given.
     pub visibility: Option<Visibility>,
+    /// A world book that the caller may see.
+    pub world_book_id: Option<ID>,
 }
 
 #[derive(InputObject)]
@@ -189,6 +192,8 @@ pub struct UpdateCharacterInput {
     pub creator_notes: Option<String>,
     pub tags: Option<Vec<String>>,
     pub is_nsfw: Option<bool>,
+    /// A world book that the caller may see; null takes it away.
+    pub world_book_id: MaybeUndefined<ID>,
 }
 
 #[derive(InputObject)]

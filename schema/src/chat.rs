@@ -1,9 +1,56 @@
 //! Chat sessions.
 
-use async_graphql::{ID, InputObject, SimpleObject};
+use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined, SimpleObject};
+use serde_json::Value;
 use tavern_domain::chat as domain;
 
+use crate::message::Role;
 use crate::scalar::{BigInt, DateTime};
+
+/// Where an author's note goes.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::NotePosition")]
+pub enum NotePosition {
+    BeforePrompt,
+    AfterPrompt,
+    /// Between the messages, `depth` from the end.
+    InChat,
+}
+
+/// Text put into every prompt at a place of its own, every so many messages.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct AuthorsNote {
+    pub content: String,
+    pub position: NotePosition,
+    /// Messages from the end; with IN_CHAT only.
+    pub depth: i32,
+    /// Whose voice; with IN_CHAT only.
+    pub role: Role,
+    /// Every how many of the user's messages it is added; 1 = always, 0 = never.
+    pub interval: i32,
+}
+
+impl From<domain::AuthorsNote> for AuthorsNote {
+    fn from(note: domain::AuthorsNote) -> Self {
+        Self {
+            content: note.content,
+            position: note.position.into(),
+            depth: note.depth.try_into().unwrap_or(i32::MAX),
+            role: note.role.into(),
+            interval: note.interval.try_into().unwrap_or(i32::MAX),
+        }
+    }
+}
+
+/// What is not given is IN_CHAT, at depth 4, by SYSTEM, always.
+#[derive(InputObject)]
+pub struct AuthorsNoteInput {
+    pub content: String,
+    pub position: Option<NotePosition>,
+    pub depth: Option<i32>,
+    pub role: Option<Role>,
+    pub interval: Option<i32>,
+}
 
 /// The plain fields of `ChatSession`.
 #[derive(SimpleObject, Debug, Clone)]
@@ -18,6 +65,9 @@ pub struct ChatSessionFields {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub last_message_at: Option<DateTime>,
+    pub authors_note: Option<AuthorsNote>,
+    /// What `{{setvar}}` and its like have set: name to text.
+    pub variables: Json<Value>,
 }
 
 impl From<&domain::ChatSession> for ChatSessionFields {
@@ -31,6 +81,15 @@ impl From<&domain::ChatSession> for ChatSessionFields {
             created_at: session.created_at.into(),
             updated_at: session.updated_at.into(),
             last_message_at: session.last_message_at.map(DateTime),
+            authors_note: session.setup.authors_note.clone().map(Into::into),
+            variables: Json(
+                session
+                    .state
+                    .variables
+                    .iter()
+                    .map(|(name, text)| (name.clone(), Value::String(text.clone())))
+                    .collect(),
+            ),
         }
     }
 }
@@ -44,14 +103,30 @@ pub struct CreateChatSessionInput {
     /// Which greeting is shown first: 0 is the first message, then the alternates.
     #[graphql(default_with = "Some(0)")]
     pub greeting: Option<i32>,
+    pub preset_id: Option<ID>,
+    /// The default persona if not given; nobody if null.
+    pub persona_id: MaybeUndefined<ID>,
+    /// Books of one's own, or such as one may see.
+    pub world_book_ids: Option<Vec<ID>>,
+    pub authors_note: Option<AuthorsNoteInput>,
+    /// An object of texts, numbers and booleans.
+    pub variables: Option<Json<Value>>,
 }
 
+/// What is not given stays; null clears what may be null.
 #[derive(InputObject)]
 pub struct UpdateChatSessionInput {
     pub id: ID,
     pub title: Option<String>,
     pub model: Option<String>,
     pub is_archived: Option<bool>,
+    pub preset_id: MaybeUndefined<ID>,
+    pub persona_id: MaybeUndefined<ID>,
+    /// All of them, in the order they are to be used.
+    pub world_book_ids: Option<Vec<ID>>,
+    pub authors_note: MaybeUndefined<AuthorsNoteInput>,
+    /// All of them: an object of texts, numbers and booleans.
+    pub variables: Option<Json<Value>>,
 }
 
 #[derive(InputObject)]

@@ -35,6 +35,15 @@ pub enum UserError {
     DeleteMessages(DeleteMessagesError),
     SetMessageHidden(SetMessageHiddenError),
     SelectSwipe(SelectSwipeError),
+    CreateWorldBook(CreateWorldBookError),
+    UpdateWorldBook(UpdateWorldBookError),
+    DeleteWorldBook(DeleteWorldBookError),
+    SaveWorldEntry(SaveWorldEntryError),
+    DeleteWorldEntries(DeleteWorldEntriesError),
+    SavePreset(SavePresetError),
+    DeletePreset(DeletePresetError),
+    SavePersona(SavePersonaError),
+    DeletePersona(DeletePersonaError),
 }
 
 /// A mutation's own error with its own codes.
@@ -92,6 +101,15 @@ mutation_errors! {
     DeleteMessagesError, DeleteMessagesErrorCode { BadUserInput, Conflict };
     SetMessageHiddenError, SetMessageHiddenErrorCode { BadUserInput };
     SelectSwipeError, SelectSwipeErrorCode { BadUserInput, Conflict };
+    CreateWorldBookError, CreateWorldBookErrorCode { BadUserInput, QuotaExceeded };
+    UpdateWorldBookError, UpdateWorldBookErrorCode { BadUserInput, Conflict };
+    DeleteWorldBookError, DeleteWorldBookErrorCode { BadUserInput };
+    SaveWorldEntryError, SaveWorldEntryErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    DeleteWorldEntriesError, DeleteWorldEntriesErrorCode { BadUserInput };
+    SavePresetError, SavePresetErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    DeletePresetError, DeletePresetErrorCode { BadUserInput };
+    SavePersonaError, SavePersonaErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    DeletePersonaError, DeletePersonaErrorCode { BadUserInput };
 }
 
 /// The user errors in `error`.

@@ -82,11 +82,11 @@ pub struct ServiceLimits {
     pub bio_bytes: i32,
     /// Characters (letters) of a character's name.
     pub character_name_chars: i32,
-    /// One text field of a character.
+    /// One text field of a character; also the description of a world book or a persona.
     pub character_text_bytes: i32,
     /// Alternate greetings of a character.
     pub greetings: i32,
-    /// Tags of a character.
+    /// Tags of a character or a world book.
     pub tags: i32,
     /// Characters (letters) of a tag.
     pub tag_chars: i32,
@@ -96,15 +96,37 @@ pub struct ServiceLimits {
     pub search_query_bytes: i32,
     /// A card's JSON, once unpacked.
     pub card_json_bytes: i32,
+    /// World books of one account.
+    pub world_books_per_user: i32,
+    /// A file with a world book; also all texts of one world book together.
+    pub world_book_bytes: i32,
+    /// Entries of a world book.
+    pub world_entries: i32,
+    /// The content of an entry; its title, too.
+    pub world_entry_bytes: i32,
+    /// Keys of an entry, and as many secondary ones.
+    pub world_keys: i32,
+    /// One key.
+    pub world_key_bytes: i32,
+    /// Presets of one account.
+    pub presets_per_user: i32,
+    /// One preset, as JSON.
+    pub preset_bytes: i32,
+    /// Personas of one account.
+    pub personas_per_user: i32,
+    /// World books of one session, those of its characters and persona apart.
+    pub world_books_per_session: i32,
+    /// Variables of one session, as JSON.
+    pub variables_bytes: i32,
     /// Characters of one session.
     pub characters_per_session: i32,
     /// Sessions of one account.
     pub sessions_per_user: i32,
-    /// Characters (letters) of a session's title.
+    /// Characters (letters) of a session's title, and of the name of a world book, preset or persona.
     pub title_chars: i32,
     /// One message.
     pub message_bytes: i32,
-    /// `guidance` of a turn.
+    /// `guidance` of a turn; also an author's note.
     pub guidance_bytes: i32,
     /// Swipes of one message.
     pub swipes: i32,
@@ -170,6 +192,17 @@ impl From<&Limits> for ServiceLimits {
             characters_per_user: int(limits.characters_per_user),
             search_query_bytes: int(limits.search_query_bytes),
             card_json_bytes: int(limits.card_json_bytes),
+            world_books_per_user: int(limits.world_books_per_user),
+            world_entries: int(limits.world_entries),
+            world_book_bytes: int(limits.world_book_bytes),
+            world_entry_bytes: int(limits.world_entry_bytes),
+            world_keys: int(limits.world_keys),
+            world_key_bytes: int(limits.world_key_bytes),
+            presets_per_user: int(limits.presets_per_user),
+            preset_bytes: int(limits.preset_bytes),
+            personas_per_user: int(limits.personas_per_user),
+            world_books_per_session: int(limits.world_books_per_session),
+            variables_bytes: int(limits.variables_bytes),
             characters_per_session: int(limits.characters_per_session),
             sessions_per_user: int(limits.sessions_per_user),
             title_chars: int(limits.title_chars),

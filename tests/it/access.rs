@@ -35,7 +35,8 @@ const fn row(field: &'static str, operation: &'static str, then: [Then; 5]) -> R
 }
 
 /// `$chr` is a private character, `$pub` a public one, `$ses` a chat, `$msg` a message of it, `$rep` a
-/// reply in it, `$gen` its generation; all are the owner's, and made anew for every caller.
+/// reply in it, `$gen` its generation, `$wld` a private world book with an entry `$ent`, `$opn` a public one,
+/// `$pre` a preset, `$per` a persona; all are the owner's, and made anew for every caller.
 const TABLE: &[Row] = &[
     row(
         "Query.node",
@@ -81,6 +82,16 @@ const TABLE: &[Row] = &[
         "Query.generation",
         "query($gen: ID!) { it: generation(id: $gen) { id text } }",
         [Null, Null, Done, Null, Done],
+    ),
+    row(
+        "Query.worldBook",
+        "query($wld: ID!) { it: worldBook(id: $wld) { id entries(first: 1) { nodes { content } } } }",
+        [Null, Null, Done, Done, Done],
+    ),
+    row(
+        "Query.promptPreview",
+        "query($ses: ID!) { it: promptPreview(input: { sessionId: $ses }) { tokenCount } }",
+        [Unauthenticated, NotFound, Done, NotFound, Forbidden],
     ),
     row("Query.models", "{ it: models { name } }", [Done; 5]),
     row(
@@ -189,6 +200,51 @@ const TABLE: &[Row] = &[
         [Unauthenticated, NotFound, Done, NotFound, Forbidden],
     ),
     row(
+        "Mutation.createWorldBook",
+        "mutation { it: createWorldBook(input: { name: \"N\" }) { worldBook { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.updateWorldBook",
+        "mutation($wld: ID!) { it: updateWorldBook(input: { id: $wld, expectedVersion: 2, name: \"N\" }) { worldBook { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
+        "Mutation.deleteWorldBook",
+        "mutation($opn: ID!) { it: deleteWorldBook(input: { id: $opn }) { deletedId userErrors { code } } }",
+        [Unauthenticated, Forbidden, Done, Done, Done],
+    ),
+    row(
+        "Mutation.saveWorldEntry",
+        "mutation($wld: ID!, $ent: ID!) { it: saveWorldEntry(input: { worldBookId: $wld, id: $ent, expectedVersion: 1, content: \"c\" }) { worldEntry { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
+        "Mutation.deleteWorldEntries",
+        "mutation($opn: ID!, $ent: ID!) { it: deleteWorldEntries(input: { worldBookId: $opn, ids: [$ent] }) { ids userErrors { code } } }",
+        [Unauthenticated, Forbidden, Done, Done, Done],
+    ),
+    row(
+        "Mutation.savePreset",
+        "mutation($pre: ID!) { it: savePreset(input: { id: $pre, expectedVersion: 1, name: \"N\" }) { preset { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.deletePreset",
+        "mutation($pre: ID!) { it: deletePreset(input: { id: $pre }) { deletedId userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.savePersona",
+        "mutation($per: ID!) { it: savePersona(input: { id: $per, expectedVersion: 1, name: \"N\" }) { persona { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.deletePersona",
+        "mutation($per: ID!) { it: deletePersona(input: { id: $per }) { deletedId userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
         "Subscription.generationStream",
         "subscription($gen: ID!) { it: generationStream(generationId: $gen) { cursor } }",
         [NotFound, NotFound, Done, NotFound, Done],
@@ -221,7 +277,12 @@ async fn every_root_field_stands_in_the_access_table() {
 
 #[tokio::test]
 async fn everybody_gets_what_the_access_table_says() {
-    let tavern = Tavern::start().await;
+    // One of everything is made for each cell of the table.
+    let tavern = Tavern::with(|config| {
+        config.limits.presets_per_user = 10_000;
+        config.limits.personas_per_user = 10_000;
+    })
+    .await;
     let owner = tavern.user("owner").await;
     let mut wrong = Vec::new();
     for row in TABLE {
@@ -270,6 +331,17 @@ async fn callers(tavern: &Tavern, row: &Row, name: &str, role: Role) -> Client {
 async fn things(owner: &Client) -> Value {
     let private = owner.character("Private", json!({})).await;
     let public = owner.character("Public", json!({ "visibility": "PUBLIC" })).await;
+    let (book, open) = (
+        owner.world_book("Private", json!({})).await,
+        owner.world_book("Public", json!({ "isPublic": true })).await,
+    );
+    let made = owner
+        .data(
+            "mutation($b: ID!) { entry: saveWorldEntry(input: { worldBookId: $b, content: \"c\" }) { worldEntry { id } } \
+             preset: savePreset(input: { name: \"P\" }) { preset { id } } persona: savePersona(input: { name: \"P\" }) { persona { id } } }",
+            json!({ "b": book }),
+        )
+        .await;
     let session = owner.chat_with(&private).await;
     let (message, generation) = owner
         .send(
@@ -279,7 +351,10 @@ async fn things(owner: &Client) -> Value {
         )
         .await;
     let ended = owner.ended(&generation).await;
-    json!({ "chr": private, "pub": public, "ses": session, "msg": message, "gen": generation, "rep": text(&ended["message"]["id"], &ended) })
+    json!({
+        "chr": private, "pub": public, "ses": session, "msg": message, "gen": generation, "rep": text(&ended["message"]["id"], &ended),
+        "wld": book, "opn": open, "ent": made["entry"]["worldEntry"]["id"], "pre": made["preset"]["preset"]["id"], "per": made["persona"]["persona"]["id"]
+    })
 }
 
 fn outcome(answer: &Value) -> Then {

@@ -25,6 +25,9 @@ async fn everything_with_an_id_is_found_by_it() {
         )
         .await;
     let viewer = text(&all["viewer"]["id"], &all);
+    let made = client
+        .data("mutation { savePreset(input: { name: \"P\" }) { preset { id } } savePersona(input: { name: \"P\" }) { persona { id } } }", json!({}))
+        .await;
     let ids = [
         ("User", text(&all["viewer"]["user"]["id"], &all)),
         ("Viewer", viewer.clone()),
@@ -32,6 +35,9 @@ async fn everything_with_an_id_is_found_by_it() {
         ("ChatSession", session),
         ("Message", message),
         ("Generation", generation),
+        ("WorldBook", client.world_book("Lore", json!({})).await),
+        ("Preset", text(&made["savePreset"]["preset"]["id"], &made)),
+        ("Persona", text(&made["savePersona"]["persona"]["id"], &made)),
     ];
     for (kind, id) in &ids {
         let found = client

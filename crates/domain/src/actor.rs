@@ -62,11 +62,11 @@ impl FromStr for Role {
 /// One thing that may be done, written `resource:action`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Permission {
-    /// Create and import characters.
+    /// Create and import characters and world books.
     CharacterCreate,
-    /// Make own characters public.
+    /// Make own characters and world books public.
     CharacterPublish,
-    /// See, hide and delete other people's characters.
+    /// See, hide and delete other people's characters and world books.
     CharacterModerate,
     /// Start chats and ask for replies.
     ChatUse,

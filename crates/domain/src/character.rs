@@ -1,7 +1,7 @@
 //! Characters: who can be talked to, and how lists of them are asked for.
 
 use crate::clock::Timestamp;
-use crate::id::{CharacterId, UserId};
+use crate::id::{CharacterId, UserId, WorldBookId};
 
 /// Who may see a character besides its creator and moderators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +85,8 @@ pub struct CharacterSummary {
 pub struct Character {
     pub summary: CharacterSummary,
     pub text: CharacterText,
+    /// The character's own lore.
+    pub world_book: Option<WorldBookId>,
 }
 
 /// The orders of a list of characters. All are descending and end in the id, so that they are total.

@@ -115,11 +115,11 @@ pub struct Limits {
     // Characters
     /// Characters (letters) of a character's name.
     pub character_name_chars: usize,
-    /// One text field of a character.
+    /// One text field of a character; also the description of a world book or a persona.
     pub character_text_bytes: usize,
     /// Alternate greetings of a character.
     pub greetings: usize,
-    /// Tags of a character.
+    /// Tags of a character or a world book.
     pub tags: usize,
     /// Characters (letters) of a tag.
     pub tag_chars: usize,
@@ -145,7 +145,9 @@ pub struct Limits {
     pub avatar_pixels: u64,
 
     // World books
-    /// A file with a world book.
+    /// World books of one account.
+    pub world_books_per_user: u32,
+    /// A file with a world book; also all texts of one world book together.
     pub world_book_bytes: usize,
     /// Entries of a world book.
     pub world_entries: usize,
@@ -158,16 +160,28 @@ pub struct Limits {
     /// Single values in the JSON of a world book or a chat, however nested: each takes memory.
     pub file_json_values: usize,
 
+    // Presets and personas
+    /// Presets of one account.
+    pub presets_per_user: u32,
+    /// One preset, as JSON.
+    pub preset_bytes: usize,
+    /// Personas of one account.
+    pub personas_per_user: u32,
+
     // Chat
+    /// World books of one session, those of its characters and persona apart.
+    pub world_books_per_session: usize,
+    /// Variables of one session, as JSON.
+    pub variables_bytes: usize,
     /// Characters of one session.
     pub characters_per_session: usize,
     /// Sessions of one account.
     pub sessions_per_user: u32,
-    /// Characters (letters) of a session's title.
+    /// Characters (letters) of a session's title, and of the name of a world book, preset or persona.
     pub title_chars: usize,
     /// One message.
     pub message_bytes: usize,
-    /// `guidance` of a turn.
+    /// `guidance` of a turn; also an author's note.
     pub guidance_bytes: usize,
     /// Swipes of one message.
     pub swipes: usize,
@@ -258,12 +272,18 @@ impl Default for Limits {
             charx_bytes: 200 * 1024 * 1024,
             inflation_ratio: 200,
             avatar_pixels: 40_000_000,
+            world_books_per_user: 1_000,
             world_book_bytes: 16 * 1024 * 1024,
             world_entries: 20_000,
             world_entry_bytes: 256 * 1024,
             world_keys: 1_000,
             world_key_bytes: 4 * 1024,
             file_json_values: 2_000_000,
+            presets_per_user: 100,
+            preset_bytes: 1024 * 1024,
+            personas_per_user: 100,
+            world_books_per_session: 20,
+            variables_bytes: 64 * 1024,
             characters_per_session: 20,
             sessions_per_user: 10_000,
             title_chars: 200,

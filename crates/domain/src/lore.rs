@@ -20,6 +20,8 @@ pub struct WorldBook {
     /// Grows by one with each change of the book or of any of its entries.
     pub version: i32,
     pub entry_count: i32,
+    /// Sum of [`LoreEntry::bytes`].
+    pub bytes: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -197,6 +199,38 @@ impl Default for LoreEntry {
             extensions: Value::Object(serde_json::Map::new()),
             source: None,
         }
+    }
+}
+
+impl LoreEntry {
+    /// Bytes of its texts and extensions: what a book's size is the sum of. The source is not counted
+    /// again, since the texts are what it says.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts = [
+            &self.comment,
+            &self.content,
+            &self.outlet,
+            &self.group,
+            &self.automation_id,
+        ];
+        let lists = [
+            &self.keys,
+            &self.secondary_keys,
+            &self.character_filter.names,
+            &self.character_filter.tags,
+            &self.triggers,
+        ];
+        let extensions = match &self.extensions {
+            Value::Object(members) if members.is_empty() => 0,
+            other => other.to_string().len(),
+        };
+        texts
+            .into_iter()
+            .chain(lists.into_iter().flatten())
+            .map(String::len)
+            .sum::<usize>()
+            + extensions
     }
 }
 

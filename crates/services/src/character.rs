@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use tavern_domain::character::{
-    Character, CharacterFilter, CharacterOrder, CharacterSummary, CharacterText, Visibility, tag_key,
+    Character, CharacterFilter, CharacterOrder, CharacterSummary, CharacterText, Visibility,
 };
 use tavern_domain::page::{Page, PageArgs};
-use tavern_domain::{Actor, CharacterId, Code, Error, Limits, Permission, Problems, Result, UserId};
+use tavern_domain::{Actor, CharacterId, Code, Error, Limits, Permission, Problems, Result, UserId, WorldBookId};
 use tavern_storage::{CharacterQuery, CharacterScope};
 pub use tavern_storage::{ListedCharacter, ListedCreator};
 
 use crate::Shared;
 use crate::avatar::Avatars;
+use crate::check::{self, set};
+use crate::world_book::WorldBooks;
 
 mod import;
 
@@ -32,6 +34,7 @@ pub struct CharacterPatch {
     pub creator_notes: Option<String>,
     pub tags: Option<Vec<String>>,
     pub is_nsfw: Option<bool>,
+    pub world_book: Option<Option<WorldBookId>>,
 }
 
 /// Whose characters a list holds.
@@ -60,12 +63,17 @@ pub struct CharacterListing {
 pub struct Characters {
     shared: Arc<Shared>,
     avatars: Avatars,
+    world_books: WorldBooks,
 }
 
 impl Characters {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, world_books: WorldBooks) -> Self {
         let avatars = Avatars::new(shared.store.objects.clone(), &shared.limits);
-        Self { shared, avatars }
+        Self {
+            shared,
+            avatars,
+            world_books,
+        }
     }
 
     /// Pictures of characters. Their names cannot be guessed, so whoever has one may see the picture.
@@ -149,12 +157,23 @@ impl Characters {
             problems.add("name", "A character needs a name.");
         }
         check_patch(&mut problems, &patch, &self.shared.limits);
+        self.check_world_book(actor, &patch, &mut problems).await?;
         problems.finish()?;
         let mut character = self.blank(creator, visibility);
         "2.0".clone_into(&mut character.text.spec_version);
         apply(&mut character, patch);
         self.shared.store.characters.insert(&character).await?;
         Ok(character)
+    }
+
+    /// A character gets a book that its author may see; others see it only if both are the same person's.
+    async fn check_world_book(&self, actor: &Actor, patch: &CharacterPatch, problems: &mut Problems) -> Result<()> {
+        if let Some(Some(id)) = patch.world_book
+            && self.world_books.get(actor, id).await?.is_none()
+        {
+            problems.add("worldBookId", "There is no such world book.");
+        }
+        Ok(())
     }
 
     async fn may_create(&self, actor: &Actor) -> Result<Option<UserId>> {
@@ -193,6 +212,7 @@ impl Characters {
                 updated_at: now,
             },
             text: CharacterText::default(),
+            world_book: None,
         }
     }
 
@@ -228,6 +248,7 @@ impl Characters {
         let mut character = self.for_change(actor, id).await?;
         let mut problems = Problems::new();
         check_patch(&mut problems, &patch, &self.shared.limits);
+        self.check_world_book(actor, &patch, &mut problems).await?;
         problems.finish()?;
         apply(&mut character, patch);
         self.store(character, expected_version).await
@@ -337,17 +358,7 @@ fn check_filter(filter: &CharacterFilter, limits: &Limits) -> Result<()> {
 
 fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits) {
     if let Some(name) = &patch.name {
-        problems.refuse_nul("name", name);
-        let count = name.trim().chars().count();
-        if count == 0 || count > limits.character_name_chars {
-            problems.add(
-                "name",
-                format!(
-                    "A name has 1 to {} characters, not {count}.",
-                    limits.character_name_chars
-                ),
-            );
-        }
+        check::name(problems, "name", name, limits.character_name_chars);
     }
     let texts = [
         ("description", &patch.description),
@@ -359,19 +370,7 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
         ("postHistoryInstructions", &patch.post_history_instructions),
         ("creatorNotes", &patch.creator_notes),
     ];
-    let mut check_text = |field: &str, text: &str| {
-        problems.refuse_nul(field, text);
-        if text.len() > limits.character_text_bytes {
-            problems.add(
-                field,
-                format!(
-                    "A text has at most {} bytes, not {}.",
-                    limits.character_text_bytes,
-                    text.len()
-                ),
-            );
-        }
-    };
+    let mut check_text = |field: &str, text: &str| check::text(problems, field, text, limits.character_text_bytes);
     for (field, text) in texts {
         if let Some(text) = text {
             check_text(field, text);
@@ -399,28 +398,11 @@ fn check_patch(problems: &mut Problems, patch: &CharacterPatch, limits: &Limits)
         );
     }
     if let Some(tags) = &patch.tags {
-        if tags.len() > limits.tags {
-            problems.add("tags", format!("At most {} tags, not {}.", limits.tags, tags.len()));
-        }
-        for (index, tag) in tags.iter().enumerate().take(limits.tags) {
-            problems.refuse_nul(&format!("tags.{index}"), tag);
-            let count = tag.trim().chars().count();
-            if count == 0 || count > limits.tag_chars {
-                problems.add(
-                    &format!("tags.{index}"),
-                    format!("A tag has 1 to {} characters, not {count}.", limits.tag_chars),
-                );
-            }
-        }
+        check::tags(problems, "tags", tags, limits);
     }
 }
 
 fn apply(character: &mut Character, patch: CharacterPatch) {
-    fn set<T>(field: &mut T, value: Option<T>) {
-        if let Some(value) = value {
-            *field = value;
-        }
-    }
     let text = &mut character.text;
     set(
         &mut character.summary.name,
@@ -435,15 +417,7 @@ fn apply(character: &mut Character, patch: CharacterPatch) {
     set(&mut text.system_prompt, patch.system_prompt);
     set(&mut text.post_history_instructions, patch.post_history_instructions);
     set(&mut text.creator_notes, patch.creator_notes);
-    set(&mut character.summary.tags, patch.tags.map(tidy_tags));
+    set(&mut character.summary.tags, patch.tags.map(check::tidy_tags));
     set(&mut character.summary.is_nsfw, patch.is_nsfw);
-}
-
-/// Tags as written, each once.
-fn tidy_tags(tags: Vec<String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    tags.into_iter()
-        .map(|tag| tag.trim().to_owned())
-        .filter(|tag| seen.insert(tag_key(tag)))
-        .collect()
+    set(&mut character.world_book, patch.world_book);
 }

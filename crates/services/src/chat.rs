@@ -7,7 +7,7 @@ use serde_json::Value;
 use tavern_domain::character::Character;
 use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe};
 use tavern_domain::page::{Page, PageArgs};
-use tavern_domain::{Actor, CharacterId, Error, MessageId, Permission, Problems, Result, SessionId, UserId};
+use tavern_domain::{Actor, CharacterId, Error, MessageId, Permission, PersonaId, Problems, Result, SessionId, UserId};
 use tavern_models::Router;
 use tavern_prompt::estimate_tokens;
 use tavern_prompt::names::{Names, expand};
@@ -22,6 +22,10 @@ use crate::account::Accounts;
 use crate::character::Characters;
 use crate::gather::Ready;
 use crate::live::LiveReplies;
+use crate::persona::Personas;
+use crate::preset::Presets;
+use crate::setup::SetupPatch;
+use crate::world_book::WorldBooks;
 
 /// A session as somebody asks for it.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +34,8 @@ pub struct NewSession {
     pub title: Option<String>,
     /// The default model if `None`.
     pub model: Option<String>,
+    /// The account's default persona if it has none of its own.
+    pub setup: SetupPatch,
     /// Which greeting is shown first: 0 is the first message, then the alternates.
     pub greeting: i32,
 }
@@ -40,6 +46,17 @@ pub struct SessionPatch {
     pub title: Option<String>,
     pub model: Option<String>,
     pub is_archived: Option<bool>,
+    pub setup: SetupPatch,
+}
+
+/// The use cases that chats make use of.
+pub(crate) struct ChatParts {
+    pub accounts: Accounts,
+    pub characters: Characters,
+    pub world_books: WorldBooks,
+    pub presets: Presets,
+    pub personas: Personas,
+    pub models: Router,
 }
 
 /// The use cases of chat: sessions here, messages in `message.rs`, turns in `turn.rs`, replies in `generation.rs`.
@@ -50,6 +67,9 @@ pub(crate) struct Inner {
     pub shared: Arc<Shared>,
     pub accounts: Accounts,
     pub characters: Characters,
+    pub world_books: WorldBooks,
+    pub presets: Presets,
+    pub personas: Personas,
     pub models: Router,
     pub ready: Ready,
     pub live: LiveReplies,
@@ -62,13 +82,16 @@ pub(crate) struct Inner {
 
 impl Chats {
     /// Builds the use cases and starts the lease keeper, the reaper and housekeeping.
-    pub(crate) fn start(shared: Arc<Shared>, accounts: Accounts, characters: Characters, models: Router) -> Self {
+    pub(crate) fn start(shared: Arc<Shared>, parts: ChatParts) -> Self {
         let writers = Arc::new(Semaphore::new(shared.limits.generations));
         let chats = Self(Arc::new(Inner {
             shared,
-            accounts,
-            characters,
-            models,
+            accounts: parts.accounts,
+            characters: parts.characters,
+            world_books: parts.world_books,
+            presets: parts.presets,
+            personas: parts.personas,
+            models: parts.models,
             ready: Ready::default(),
             live: LiveReplies::default(),
             writers,
@@ -183,6 +206,8 @@ impl Chats {
             self.check_title(&mut problems, title);
         }
         let cast = self.cast(actor, &new.characters, &mut problems).await?;
+        let (mut setup, mut state) = (SessionSetup::default(), SessionState::default());
+        let change = self.check_setup(actor, new.setup, &mut problems).await?;
         let group = cast.len() > 1;
         if let Some(first) = cast.first() {
             let count = i32::try_from(greetings(first, group).len()).unwrap_or(i32::MAX);
@@ -199,7 +224,9 @@ impl Chats {
         problems.finish()?;
         self.check_quota(owner).await?;
         let now = clock.now();
-        let user_name = self.user_name(owner).await?;
+        setup.persona = store.personas.default_of(owner).await?.map(|persona| persona.id);
+        change.apply(&mut setup, &mut state);
+        let user_name = self.user_name(owner, setup.persona).await?;
         let session_id = SessionId::new();
         let mut rows = Vec::new();
         let mut bodies = Vec::new();
@@ -271,8 +298,8 @@ impl Chats {
             updated_at: now,
             last_message_at: (!rows.is_empty()).then_some(now),
             forked_from: None,
-            setup: SessionSetup::default(),
-            state: SessionState::default(),
+            setup,
+            state,
         };
         let documents: Vec<_> = rows
             .iter()
@@ -337,8 +364,13 @@ impl Chats {
         }
     }
 
-    /// What the owner of a session is called in it.
-    pub(crate) async fn user_name(&self, user: UserId) -> Result<String> {
+    /// What the owner of a session is called in it: by its persona, or by the account's own name.
+    pub(crate) async fn user_name(&self, user: UserId, persona: Option<PersonaId>) -> Result<String> {
+        if let Some(id) = persona
+            && let Some(persona) = self.0.shared.store.personas.by_ids(&[id]).await?.pop()
+        {
+            return Ok(persona.text.name);
+        }
         let found = self.0.accounts.by_ids(&[user]).await?;
         Ok(found
             .into_iter()
@@ -357,13 +389,14 @@ impl Chats {
         if let Some(title) = &patch.title {
             self.check_title(&mut problems, title);
         }
+        let setup = self.check_setup(actor, patch.setup, &mut problems).await?;
         problems.finish()?;
         let Shared { store, clock, .. } = &*self.0.shared;
         let change = SessionChange {
             title: patch.title.map(|title| title.trim().to_owned()),
             model: patch.model,
             is_archived: patch.is_archived,
-            setup: None,
+            setup,
         };
         store
             .chats

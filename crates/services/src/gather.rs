@@ -328,7 +328,11 @@ impl Chats {
         let owner = wish.session.owner;
         let mut wanted: Vec<(BookKind, WorldBookId)> = Vec::new();
         wanted.extend(wish.session.setup.world_books.iter().map(|id| (BookKind::Chat, *id)));
-        wanted.extend(persona.and_then(|persona| persona.world_book).map(|id| (BookKind::Persona, id)));
+        wanted.extend(
+            persona
+                .and_then(|persona| persona.world_book)
+                .map(|id| (BookKind::Persona, id)),
+        );
         wanted.extend(speaker.world_book.map(|id| (BookKind::Character, id)));
         let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
         let found = self.0.world_books.for_prompt(&ids).await?;
@@ -432,4 +436,3 @@ fn budget(model: &Model, preset: &PresetConfig, options: &GenerationOptions) -> 
         response: wished.map_or(most, |wished| wished.min(most)),
     }
 }
-

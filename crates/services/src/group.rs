@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::future::BoxFuture;
 use tavern_domain::chat::{Author, ChatRole, ChatSession};
 use tavern_domain::generation::GenerationOptions;
 use tavern_domain::{Actor, CharacterId, Result};
@@ -82,17 +83,23 @@ impl Chats {
         Ok(answers.into_iter().map(|index| cast[index].summary.id).collect())
     }
 
-    /// Starts the reply of the next one who answers to the same message.
-    pub(crate) async fn follow(&self, session: ChatSession, options: GenerationOptions, next: Vec<CharacterId>) {
-        let mut next = next.into_iter();
-        let Some(speaker) = next.next() else { return };
-        let id = session.id;
-        let begun = self
-            .begin_reply(&Actor::Anonymous, session, speaker, options, next.collect())
-            .await;
-        if let Err(error) = begun {
-            // Somebody may have written meanwhile; the group waits for its next turn.
-            tracing::info!(session = %id, ?error, "the next of a group does not answer");
-        }
+    /// Starts the reply of the next one who answers to the same message. Boxed, because a writer awaits it
+    /// and it starts a writer.
+    pub(crate) fn follow(
+        &self,
+        session: ChatSession,
+        options: GenerationOptions,
+        next: Vec<CharacterId>,
+    ) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let mut next = next.into_iter();
+            let Some(speaker) = next.next() else { return };
+            let id = session.id;
+            let begun = self.begin_reply(&Actor::Anonymous, session, speaker, options, next.collect());
+            if let Err(error) = begun.await {
+                // Somebody may have written meanwhile; the group waits for its next turn.
+                tracing::info!(session = %id, ?error, "the next of a group does not answer");
+            }
+        })
     }
 }

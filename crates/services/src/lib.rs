@@ -7,22 +7,27 @@ pub mod account;
 pub mod avatar;
 pub mod character;
 pub mod chat;
+mod check;
 pub mod files;
 mod fork;
 mod gather;
-mod group;
 pub mod generation;
+mod group;
 pub mod live;
 pub mod message;
 pub mod password;
+pub mod persona;
+pub mod preset;
 pub mod prompt;
 mod reaper;
 mod runtime;
+pub mod setup;
 #[cfg(test)]
 mod testing;
 pub mod throttle;
 pub mod token;
 pub mod turn;
+pub mod world_book;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,9 +36,14 @@ use tavern_domain::{Clock, Limits, Result};
 use tavern_models::Router;
 use tavern_storage::Store;
 
+use crate::chat::ChatParts;
+
 pub use account::Accounts;
 pub use character::Characters;
 pub use chat::Chats;
+pub use persona::Personas;
+pub use preset::Presets;
+pub use world_book::WorldBooks;
 
 /// What the use cases share.
 pub(crate) struct Shared {
@@ -58,6 +68,9 @@ pub struct Services {
     pub accounts: Accounts,
     pub characters: Characters,
     pub chats: Chats,
+    pub world_books: WorldBooks,
+    pub presets: Presets,
+    pub personas: Personas,
     shared: Arc<Shared>,
 }
 
@@ -73,12 +86,26 @@ impl Services {
             clock: parts.clock,
         });
         let accounts = Accounts::open(Arc::clone(&shared), &parts.keys).await?;
-        let characters = Characters::new(Arc::clone(&shared));
-        let chats = Chats::start(Arc::clone(&shared), accounts.clone(), characters.clone(), parts.models);
+        let world_books = WorldBooks::new(Arc::clone(&shared));
+        let characters = Characters::new(Arc::clone(&shared), world_books.clone());
+        let presets = Presets::new(Arc::clone(&shared));
+        let personas = Personas::new(Arc::clone(&shared), world_books.clone());
+        let parts = ChatParts {
+            accounts: accounts.clone(),
+            characters: characters.clone(),
+            world_books: world_books.clone(),
+            presets: presets.clone(),
+            personas: personas.clone(),
+            models: parts.models,
+        };
+        let chats = Chats::start(Arc::clone(&shared), parts);
         Ok(Self {
             accounts,
             characters,
             chats,
+            world_books,
+            presets,
+            personas,
             shared,
         })
     }

@@ -14,7 +14,8 @@ use tavern_prompt::turn::{Built, Turn as Material};
 
 use crate::chat::Chats;
 use crate::gather::{Wish, replaces};
-use crate::runtime::Turn;
+use crate::runtime::{Turn, place};
+use crate::turn::check_swipes;
 
 /// A reply as somebody would ask for it.
 #[derive(Debug, Clone)]
@@ -119,7 +120,12 @@ impl Chats {
         problems.finish()?;
         let character = match wish.character {
             Some(_) => character,
-            None => self.speakers(&session, wish.content.as_deref()).await?.first().copied().or(character),
+            None => self
+                .speakers(&session, wish.content.as_deref())
+                .await?
+                .first()
+                .copied()
+                .or(character),
         };
         let target = match wish.kind {
             GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe => {
@@ -201,7 +207,16 @@ impl Chats {
         if let (Some(target), GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe) =
             (generation.message, generation.kind)
         {
-            self.check_swipes(turn, target).await?;
+            let most = self.0.shared.limits.swipes;
+            self.change_body(target, |body| {
+                let is_new = body.swipe_of(generation.id).is_none();
+                if generation.kind == GenerationKind::Swipe && is_new {
+                    check_swipes(body, most)?;
+                }
+                place(body, generation);
+                Ok(())
+            })
+            .await?;
         }
         let session = store
             .chats
@@ -279,7 +294,9 @@ fn asked(
         account_variables: changes(account_variables, &built.effects.global),
         lore: serde_json::to_value(&built.timed).unwrap_or_default(),
         anchor: built.anchor.as_deref().and_then(|id| id.parse().ok()),
-        message: generation.message.filter(|_| generation.kind != GenerationKind::Continue),
+        message: generation
+            .message
+            .filter(|_| generation.kind != GenerationKind::Continue),
         replaces: replaces(generation.kind),
     };
     let messages = match built.text {

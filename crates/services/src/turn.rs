@@ -4,7 +4,6 @@
 //! relational transaction makes the turn real; only then is a provider called. A document whose
 //! transaction never came is swept.
 
-use futures::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe, TurnEffects};
 use tavern_domain::event::SessionEventKind;
@@ -219,6 +218,11 @@ impl Chats {
             GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe => {
                 let row = self.target(&session, request.message).await?;
                 self.check_settled(&row).await?;
+                if request.kind == GenerationKind::Swipe {
+                    let body = self.0.shared.store.documents.messages(&[row.id]).await?.pop();
+                    let most = self.0.shared.limits.swipes;
+                    body.map_or(Ok(()), |(_, body)| check_swipes(&body, most))?;
+                }
                 if let Some(Author::Character(author)) = row.author {
                     generation.character = Some(author);
                 }
@@ -529,12 +533,10 @@ impl Chats {
                 live,
             };
             let chats = self.clone();
-            // A writer may start the next one: without the box its type would hold itself.
-            let written: BoxFuture<'static, ()> = Box::pin(async move {
+            self.0.tasks.spawn(async move {
                 chats.write(turn).await;
                 drop(permit);
             });
-            self.0.tasks.spawn(written);
         }
         Ok(None)
     }
@@ -592,6 +594,17 @@ struct Begun {
     guidance: Option<String>,
     said: Option<TurnEffects>,
     next: Vec<CharacterId>,
+}
+
+/// Whether a message has room for another swipe.
+pub(crate) fn check_swipes(body: &MessageBody, most: usize) -> Result<()> {
+    if body.swipes.len() < most {
+        return Ok(());
+    }
+    Err(Error::bad_input(
+        "messageId",
+        format!("A message has at most {most} swipes."),
+    ))
 }
 
 /// What a reply is written into.

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tavern_domain::character::{Character, CharacterSummary, CharacterText, Visibility, tag_key};
-use tavern_domain::{CharacterId, Result, Timestamp, UserId};
+use tavern_domain::{CharacterId, Result, Timestamp, UserId, WorldBookId};
 use uuid::Uuid;
 
 use crate::db::{Db, DbResult, lists, only};
@@ -121,6 +121,31 @@ impl CharacterStore {
         Ok(deleted.rows_affected > 0)
     }
 
+    /// Which of these books are those of characters that are not private, each with the character's creator.
+    pub async fn books_shown(&self, books: &[WorldBookId]) -> Result<Vec<(WorldBookId, UserId)>> {
+        use character::Column::{CreatorId, Visibility as Seen, WorldBookId as Book};
+        let mut shown = Vec::new();
+        for list in lists(books.iter().map(|id| id.uuid())) {
+            let rows: Vec<(Uuid, Uuid)> = character::Entity::find()
+                .select_only()
+                .column(Book)
+                .column(CreatorId)
+                .distinct()
+                .filter(Book.is_in(list))
+                .filter(CreatorId.is_not_null())
+                .filter(Seen.ne(Visibility::Private.code()))
+                .into_tuple()
+                .all(&self.db.read)
+                .await
+                .db()?;
+            shown.extend(
+                rows.into_iter()
+                    .map(|(book, creator)| (WorldBookId::from_uuid(book), UserId::from_uuid(creator))),
+            );
+        }
+        Ok(shown)
+    }
+
     pub async fn count_by_creator(&self, creator: UserId) -> Result<u32> {
         let count = character::Entity::find()
             .filter(character::Column::CreatorId.eq(creator.uuid()))
@@ -199,7 +224,11 @@ pub(crate) fn from_json<T: DeserializeOwned + Default>(text: &str) -> T {
 
 /// The columns that [`CharacterStore::update`] writes.
 fn changeable(character: &Character) -> character::ActiveModel {
-    let Character { summary, text } = character;
+    let Character {
+        summary,
+        text,
+        world_book,
+    } = character;
     character::ActiveModel {
         id: Set(summary.id.uuid()),
         creator_id: NotSet,
@@ -230,6 +259,7 @@ fn changeable(character: &Character) -> character::ActiveModel {
         post_history_instructions: Set(text.post_history_instructions.clone()),
         creator_notes: Set(text.creator_notes.clone()),
         creator_notes_by_language: Set(to_json(&text.creator_notes_by_language)),
+        world_book_id: Set(world_book.map(WorldBookId::uuid)),
     }
 }
 
@@ -267,5 +297,6 @@ fn to_character(row: character::Model) -> Character {
             character_version: row.character_version,
             spec_version: row.spec_version,
         },
+        world_book: row.world_book_id.map(WorldBookId::from_uuid),
     }
 }

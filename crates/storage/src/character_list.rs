@@ -12,7 +12,7 @@ use sea_orm::{QueryResult, TryGetable, Value};
 use tavern_domain::account::Username;
 use tavern_domain::character::{CharacterFilter, CharacterOrder, CharacterSummary, CharacterText, Visibility, tag_key};
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
-use tavern_domain::{CharacterId, Result, Timestamp, UserId};
+use tavern_domain::{CharacterId, Result, Timestamp, UserId, WorldBookId};
 use uuid::Uuid;
 
 use crate::character::{CharacterStore, from_json};
@@ -48,6 +48,8 @@ pub struct ListedCharacter {
     pub summary: CharacterSummary,
     /// If it was asked for.
     pub text: Option<CharacterText>,
+    /// If the text was asked for.
+    pub world_book: Option<WorldBookId>,
     /// If it was asked for, and the account is not gone.
     pub creator: Option<ListedCreator>,
     pub cursor: String,
@@ -66,7 +68,7 @@ pub struct ListedCreator {
 const SUMMARY: &str = "c.id, c.creator_id, c.name, c.tags, c.visibility, c.is_nsfw, c.rating, c.rating_count, c.chat_count, c.favorite_count, c.avatar, c.version, c.created_at, c.updated_at";
 const CREATOR: &str = ", u.username, u.display_name, u.bio, u.created_at";
 const TEXT: &str = ", c.character_version, c.spec_version, c.nickname, c.description, c.personality, c.scenario, c.first_message, c.alternate_greetings, c.group_only_greetings, \
-                    c.example_dialogue, c.system_prompt, c.post_history_instructions, c.creator_notes, c.creator_notes_by_language";
+                    c.example_dialogue, c.system_prompt, c.post_history_instructions, c.creator_notes, c.creator_notes_by_language, c.world_book_id";
 
 impl CharacterStore {
     /// One page. Creator and text come with it if asked for.
@@ -361,15 +363,17 @@ fn decode(row: &QueryResult, order: Order, with_creator: bool, with_text: bool) 
     } else {
         None
     };
-    let text = if with_text {
-        Some(decode_text(&mut columns)?)
+    let (text, world_book) = if with_text {
+        let text = decode_text(&mut columns)?;
+        (Some(text), columns.take::<Option<Uuid>>()?.map(WorldBookId::from_uuid))
     } else {
-        None
+        (None, None)
     };
     let cursor = order.cursor(&summary, extra);
     Ok(ListedCharacter {
         summary,
         text,
+        world_book,
         creator,
         cursor,
     })

@@ -11,9 +11,13 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
-use tavern_domain::chat::{ChatSession, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge};
+use tavern_domain::chat::{
+    AuthorsNote, ChatSession, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge,
+};
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
-use tavern_domain::{CharacterId, Error, GenerationId, MessageId, Result, SessionId, Timestamp, UserId};
+use tavern_domain::{
+    CharacterId, Error, GenerationId, MessageId, PersonaId, PresetId, Result, SessionId, Timestamp, UserId, WorldBookId,
+};
 use uuid::Uuid;
 
 pub use turn::{Idempotency, TurnOutcome, TurnStart};
@@ -32,7 +36,32 @@ pub struct SessionChange {
     pub title: Option<String>,
     pub model: Option<String>,
     pub is_archived: Option<bool>,
-    pub setup: Option<SessionSetup>,
+    pub setup: SetupChange,
+}
+
+/// What of a session's setup and state is to change; `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct SetupChange {
+    pub preset: Option<Option<PresetId>>,
+    pub persona: Option<Option<PersonaId>>,
+    pub world_books: Option<Vec<WorldBookId>>,
+    pub authors_note: Option<Option<AuthorsNote>>,
+    pub variables: Option<Variables>,
+}
+
+impl SetupChange {
+    pub fn apply(self, setup: &mut SessionSetup, state: &mut SessionState) {
+        fn set<T>(field: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *field = value;
+            }
+        }
+        set(&mut setup.preset, self.preset);
+        set(&mut setup.persona, self.persona);
+        set(&mut setup.world_books, self.world_books);
+        set(&mut setup.authors_note, self.authors_note);
+        set(&mut state.variables, self.variables);
+    }
 }
 
 /// What a deleted session held, so that its documents can go too.
@@ -172,8 +201,16 @@ impl ChatStore {
     /// `None` if there is no such session.
     pub async fn update(&self, id: SessionId, change: SessionChange, now: Timestamp) -> Result<Option<ChatSession>> {
         use chat_session::Column;
+        let tx = self.db.begin().await?;
+        let Some(row) = lock(&tx, id).await? else {
+            return Ok(None);
+        };
+        let (mut setup, mut state) = (from_json(&row.setup)?, from_json(&row.state)?);
+        change.setup.apply(&mut setup, &mut state);
         let mut update = chat_session::Entity::update_many()
             .filter(Column::Id.eq(id.uuid()))
+            .col_expr(Column::Setup, Expr::value(to_json(&setup)?))
+            .col_expr(Column::State, Expr::value(to_json(&state)?))
             .col_expr(Column::UpdatedAt, Expr::value(now.0));
         if let Some(title) = change.title {
             update = update.col_expr(Column::Title, Expr::value(title));
@@ -184,11 +221,10 @@ impl ChatStore {
         if let Some(is_archived) = change.is_archived {
             update = update.col_expr(Column::IsArchived, Expr::value(is_archived));
         }
-        if let Some(setup) = change.setup {
-            update = update.col_expr(Column::Setup, Expr::value(to_json(&setup)?));
-        }
-        let rows = update.exec_with_returning(&self.db.write).await.db()?;
-        Ok(with_characters(&self.db.write, rows).await?.pop())
+        let rows = update.exec_with_returning(&tx).await.db()?;
+        let changed = with_characters(&tx, rows).await?.pop();
+        tx.commit().await.db()?;
+        Ok(changed)
     }
 
     /// The session, its messages and its generations are gone at once. `None` if there is no such session.

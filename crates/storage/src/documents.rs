@@ -1,5 +1,6 @@
-//! Documents: bodies of messages, original cards, texts of generations. Found by id, written before
-//! the relational rows that make them real, and swept by whoever finds that none did.
+//! Documents: bodies of messages, original cards, texts of generations; world books are in
+//! `world_book.rs`. Found by id, written before the relational rows that make them real, and swept
+//! by whoever finds that none did.
 
 use std::io::Write as _;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::db::{Db, DbResult, from_json, lists, only, to_json};
 use crate::entity::{card_document, generation_prompt, generation_text, message_document};
+use crate::world_book::WorldBookStore;
 
 /// The text of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ pub struct GenerationRecord {
 
 /// Where documents are kept.
 #[async_trait]
-pub trait DocumentStore: Send + Sync {
+pub trait DocumentStore: WorldBookStore {
     /// A message that is there already is left as it is.
     async fn put_messages(&self, messages: &[(MessageId, SessionId, &MessageBody)]) -> Result<()>;
     /// Those that exist, in no particular order.

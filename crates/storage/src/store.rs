@@ -16,6 +16,8 @@ use crate::db::{Db, DbResult};
 use crate::documents::{DocumentStore, SqlDocuments};
 use crate::generation::GenerationStore;
 use crate::objects::Objects;
+use crate::persona::PersonaStore;
+use crate::preset::PresetStore;
 
 /// Where things are to be kept.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Store {
     pub accounts: AccountStore,
     pub characters: CharacterStore,
     pub chats: ChatStore,
+    pub presets: PresetStore,
+    pub personas: PersonaStore,
     pub generations: GenerationStore,
     pub documents: Arc<dyn DocumentStore>,
     pub objects: Objects,
@@ -60,6 +64,8 @@ impl Store {
             accounts: AccountStore { db: db.clone() },
             characters: CharacterStore::new(db.clone()),
             chats: ChatStore { db: db.clone() },
+            presets: PresetStore { db: db.clone() },
+            personas: PersonaStore { db: db.clone() },
             generations: GenerationStore { db: db.clone() },
             documents: Arc::new(SqlDocuments { db: db.clone() }),
             objects: Objects::files(directory)?,

@@ -184,6 +184,16 @@ impl Client {
         text(&answer["createCharacter"]["character"]["id"], &answer)
     }
 
+    /// A new world book with this name and further fields; its id.
+    pub async fn world_book(&self, name: &str, more: Value) -> String {
+        let mut input = json!({ "name": name });
+        for (key, value) in more.as_object().expect("an object") {
+            input[key] = value.clone();
+        }
+        let answer = self.data("mutation($i: CreateWorldBookInput!) { createWorldBook(input: $i) { worldBook { id } userErrors { message field } } }", json!({ "i": input })).await;
+        text(&answer["createWorldBook"]["worldBook"]["id"], &answer)
+    }
+
     /// A new chat with a new character; its id.
     pub async fn chat(&self) -> String {
         let character = self.character("Tester", json!({})).await;

@@ -117,6 +117,7 @@ impl Characters {
             creator_notes: Some(text.creator_notes.clone()),
             tags: Some(character.summary.tags.clone()),
             is_nsfw: None,
+            world_book: None,
         };
         let mut problems = Problems::new();
         check_patch(&mut problems, &patch, &self.shared.limits);

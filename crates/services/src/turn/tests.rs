@@ -24,6 +24,7 @@ async fn session(house: &House, actor: &Actor) -> SessionId {
         title: None,
         model: None,
         greeting: 0,
+        setup: crate::setup::SetupPatch::default(),
     };
     house.services.chats.create(actor, new).await.expect("a session").id
 }

@@ -100,7 +100,6 @@ impl ChatStore {
         rows.iter().map(decode).collect()
     }
 
-    /// `None` if the session has no such message.
     /// What the user has said in a session, hidden messages left out.
     pub async fn count_user_messages(&self, session: SessionId) -> Result<u32> {
         let count = message::Entity::find()
@@ -113,6 +112,7 @@ impl ChatStore {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
+    /// `None` if the session has no such message.
     pub async fn set_hidden(&self, session: SessionId, id: MessageId, is_hidden: bool) -> Result<Option<MessageRow>> {
         let rows = message::Entity::update_many()
             .filter(message::Column::Id.eq(id.uuid()))

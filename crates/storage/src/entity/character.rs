@@ -36,6 +36,7 @@ pub struct Model {
     pub post_history_instructions: String,
     pub creator_notes: String,
     pub creator_notes_by_language: String,
+    pub world_book_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

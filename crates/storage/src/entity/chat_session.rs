@@ -21,7 +21,7 @@ pub struct Model {
     pub forked_from: Option<Uuid>,
     /// JSON.
     pub setup: String,
-    /// JSON; may be large, and is read only where it is needed.
+    /// JSON.
     pub state: String,
     #[sea_orm(has_many)]
     pub characters: HasMany<super::session_character::Entity>,

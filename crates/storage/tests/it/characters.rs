@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tavern_domain::CharacterId;
 use tavern_domain::character::{Character, CharacterText, Visibility};
+use tavern_domain::{CharacterId, WorldBookId};
 use tavern_storage::Store;
 
 use crate::support::{account, character, later, on_both, session, stored_character};
@@ -37,6 +37,7 @@ fn full(creator: tavern_domain::UserId) -> Character {
         character_version: "1.2".into(),
         spec_version: "3.0".into(),
     };
+    full.world_book = Some(WorldBookId::new());
     full
 }
 

@@ -11,6 +11,8 @@ mod documents;
 mod generations;
 mod listing;
 mod logins;
+mod personas;
 mod searching;
 mod sessions;
 mod turns;
+mod world_books;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use tavern_domain::chat::{Author, ChatRole};
+use tavern_domain::chat::{Author, AuthorsNote, ChatRole, SessionSetup, SessionState, TurnEffects, Variables};
 use tavern_domain::page::{Direction, PageRequest};
-use tavern_domain::{CharacterId, Code, GenerationId, MessageId, SessionId, UserId};
-use tavern_storage::{SessionChange, Store, TurnStart};
+use tavern_domain::{CharacterId, Code, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId};
+use tavern_storage::{SessionChange, SetupChange, Store, TurnStart};
 
 use crate::support::{
     account, first, generation, last, later, message, on_both, running, session, stored_session, turn,
@@ -83,7 +83,7 @@ on_both! {
     async fn an_archived_session_stands_in_the_other_list(store: Store) {
         let owner = account(&store, "alice").await.id;
         let (kept, put_away) = (stored_session(&store, owner).await, stored_session(&store, owner).await);
-        let change = SessionChange { is_archived: Some(true), title: Some("Old".into()), model: None, setup: None };
+        let change = SessionChange { is_archived: Some(true), title: Some("Old".into()), ..SessionChange::default() };
         let changed = store.chats.update(put_away.id, change, later(9)).await.expect("no error").expect("there");
         assert_eq!((changed.is_archived, changed.title.as_str(), changed.model.as_str(), changed.updated_at), (true, "Old", "demo", later(9)));
         let chats = &store.chats;
@@ -91,6 +91,52 @@ on_both! {
         assert_eq!((list(false).await, list(true).await), (kept.id, put_away.id));
         assert_eq!((store.chats.count(owner, true).await.expect("counted"), store.chats.count_by_owner(owner).await.expect("counted")), (1, 2));
         assert_eq!(store.chats.update(SessionId::new(), SessionChange::default(), later(9)).await.expect("no error"), None);
+    }
+
+    async fn what_is_not_to_change_of_a_setup_stays(store: Store) {
+        let owner = account(&store, "alice").await.id;
+        let mut chat = session(owner, &[]);
+        chat.setup = SessionSetup {
+            preset: Some(PresetId::new()),
+            persona: Some(PersonaId::new()),
+            world_books: vec![WorldBookId::new(), WorldBookId::new()],
+            authors_note: Some(AuthorsNote { content: "note\u{0}".into(), ..AuthorsNote::default() }),
+            ..SessionSetup::default()
+        };
+        chat.state = SessionState {
+            variables: Variables::from([("hp".into(), "7".into())]),
+            lore: serde_json::json!({ "sticky": [1] }),
+            ..SessionState::default()
+        };
+        store.chats.create(&chat, &[]).await.expect("stored");
+        assert_eq!(store.chats.get(chat.id).await.expect("read").as_ref(), Some(&chat));
+        let setup = SetupChange {
+            persona: Some(None),
+            world_books: Some(vec![]),
+            variables: Some(Variables::from([("mp".into(), "3".into())])),
+            ..SetupChange::default()
+        };
+        let change = SessionChange { setup, ..SessionChange::default() };
+        let changed = store.chats.update(chat.id, change, later(1)).await.expect("no error").expect("there");
+        assert_eq!(changed.setup, SessionSetup { persona: None, world_books: vec![], ..chat.setup });
+        assert_eq!((changed.state.variables["mp"].as_str(), &changed.state.lore), ("3", &chat.state.lore));
+        assert_eq!(store.chats.get(chat.id).await.expect("read"), Some(changed));
+    }
+
+    async fn changes_of_the_state_at_once_are_all_kept(store: Store) {
+        let owner = account(&store, "alice").await.id;
+        let chat = stored_session(&store, owner).await;
+        let changes = (0..8).map(|number| {
+            let chats = store.chats.clone();
+            async move {
+                let variables = [(format!("v{number}"), Some("x".to_owned()))].into();
+                chats.remember(chat.id, &TurnEffects { variables, ..TurnEffects::default() }).await
+            }
+        });
+        for changed in join_all(changes).await {
+            changed.expect("remembered");
+        }
+        assert_eq!(store.chats.get(chat.id).await.expect("read").expect("there").state.variables.len(), 8);
     }
 
     async fn a_touched_session_moves_up(store: Store) {

@@ -147,6 +147,7 @@ pub fn character(creator: UserId, name: &str) -> Character {
             spec_version: "2.0".into(),
             ..CharacterText::default()
         },
+        world_book: None,
     }
 }
 
@@ -177,11 +178,7 @@ pub fn session(owner: UserId, characters: &[CharacterId]) -> ChatSession {
 
 pub async fn stored_session(store: &Store, owner: UserId) -> ChatSession {
     let session = session(owner, &[]);
-    store
-        .chats
-        .create(&session, &[])
-        .await
-        .expect("stored");
+    store.chats.create(&session, &[]).await.expect("stored");
     session
 }
 
