@@ -98,5 +98,6 @@ fn character(number: u32, creator: UserId) -> Character {
             spec_version: "2.0".into(),
             ..CharacterText::default()
         },
+        world_book: None,
     }
 }
