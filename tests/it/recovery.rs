@@ -98,8 +98,8 @@ async fn a_reply_survives_kill_9_and_ends() {
     let (say, said) = tokio::sync::mpsc::channel(4);
     fake.next(Script::Follow(said)).await;
     let (message, generation) = client.send(&session, "Go on.", json!({})).await;
-    say.send("What came before ".into()).await.expect("it listens");
-    within("a checkpoint", checkpointed(&data, &generation, "What came before ")).await;
+    say.send("What came before".into()).await.expect("it listens");
+    within("a checkpoint", checkpointed(&data, &generation, "What came before")).await;
     process.kill();
 
     let process = Process::start(&data, &file);
@@ -112,7 +112,7 @@ async fn a_reply_survives_kill_9_and_ends() {
     for event in within("the end", socket.collect(&stream_query(), json!({ "id": generation }))).await {
         all.apply(&event["generationStream"]);
     }
-    assert_eq!(all.text, "What came before ");
+    assert_eq!(all.text, "What came before");
     assert!(all.is_whole());
     assert_eq!(all.ended.expect("an end")["status"], "INTERRUPTED");
     let kept = client

@@ -82,6 +82,10 @@ impl Reply {
             return text;
         }
         let mut opened = std::mem::take(&mut self.opening);
+        if opened.trim().is_empty() && text.starts_with(char::is_whitespace) {
+            // The model has put something between by itself.
+            return text;
+        }
         opened.push_str(&text);
         opened
     }
