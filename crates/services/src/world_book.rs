@@ -354,7 +354,7 @@ impl WorldBooks {
             (entry, outcome)
         };
         match outcome {
-            EntryOutcome::Done(book) => Ok((book, entry)),
+            EntryOutcome::Done(book) => Ok((*book, entry)),
             EntryOutcome::Full => Err(Error::of_field(
                 Code::QuotaExceeded,
                 "",

@@ -41,7 +41,7 @@ pub struct Room {
 #[derive(Debug, Clone, PartialEq)]
 pub enum EntryOutcome {
     /// The book as it is now.
-    Done(WorldBook),
+    Done(Box<WorldBook>),
     /// The book has no room for it.
     Full,
     /// The entry is no longer of the version named, or the book is gone.
@@ -229,7 +229,7 @@ impl WorldBookStore for SqlDocuments {
             .db()?;
         let book = raise(&tx, book, now).await?;
         tx.commit().await.db()?;
-        Ok(EntryOutcome::Done(to_book(book)?))
+        Ok(EntryOutcome::Done(Box::new(to_book(book)?)))
     }
 
     async fn update_world_entry(
@@ -266,7 +266,7 @@ impl WorldBookStore for SqlDocuments {
             .db()?;
         let book = raise(&tx, book, now).await?;
         tx.commit().await.db()?;
-        Ok(EntryOutcome::Done(to_book(book)?))
+        Ok(EntryOutcome::Done(Box::new(to_book(book)?)))
     }
 
     async fn delete_world_entries(

@@ -129,7 +129,7 @@ on_both! {
             let chats = store.chats.clone();
             async move { chats.change_state(chat.id, move |state| { state.variables.insert(format!("v{number}"), "x".into()); }).await }
         });
-        for changed in futures::future::join_all(changes).await {
+        for changed in join_all(changes).await {
             assert!(changed.expect("no error"));
         }
         assert_eq!(store.chats.get(chat.id).await.expect("read").expect("there").state.variables.len(), 8);

@@ -66,7 +66,7 @@ async fn contents(store: &Store, book: WorldBookId) -> Vec<String> {
 
 fn done(outcome: EntryOutcome) -> WorldBook {
     match outcome {
-        EntryOutcome::Done(book) => book,
+        EntryOutcome::Done(book) => *book,
         other => panic!("{other:?}"),
     }
 }
