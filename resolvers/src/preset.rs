@@ -1,11 +1,16 @@
 //! Presets.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
+use serde_json::Value;
 use tavern_domain::{Error, PresetId};
-use tavern_schema::error::{DeletePresetError, SavePresetError, operation_error, user_errors};
+use tavern_schema::error::{
+    DeletePresetError, ExportPresetError, ImportPresetError, SavePresetError, operation_error, user_errors,
+};
 use tavern_schema::id::parse_id;
-use tavern_schema::preset::{DeletePresetInput, Preset, SavePresetInput};
-use tavern_services::preset::PresetPatch;
+use tavern_schema::preset::{
+    DeletePresetInput, ExportPresetInput, ImportPresetInput, Preset, PresetSource, SavePresetInput,
+};
+use tavern_services::preset::{PresetPatch, PresetSource as Source};
 
 use crate::context::RequestContext;
 use crate::loaders::shared;
@@ -36,6 +41,22 @@ pub struct DeletePresetPayload {
     /// What is gone.
     deleted_id: Option<ID>,
     user_errors: Vec<DeletePresetError>,
+}
+
+#[derive(SimpleObject, Default)]
+pub struct ImportPresetPayload {
+    preset: Option<Preset>,
+    /// What was odd about the file, and how it was read.
+    warnings: Vec<String>,
+    user_errors: Vec<ImportPresetError>,
+}
+
+#[derive(SimpleObject, Default)]
+pub struct ExportPresetPayload {
+    /// What stands in the file.
+    json: Option<Json<Value>>,
+    file_name: Option<String>,
+    user_errors: Vec<ExportPresetError>,
 }
 
 #[derive(Default)]
@@ -78,6 +99,46 @@ impl PresetMutation {
             Err(error) => Ok(DeletePresetPayload {
                 deleted_id: None,
                 user_errors: user_errors(error)?,
+            }),
+        }
+    }
+
+    /// Makes a preset of a file of SillyTavern's: a chat preset, a template, samplers, a regex script, a master file.
+    async fn import_preset(&self, ctx: &Context<'_>, input: ImportPresetInput) -> Result<ImportPresetPayload> {
+        let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+        let source = match input.source {
+            PresetSource::File(upload) => {
+                let file = upload.value(ctx)?;
+                Source::File(file.content, file.filename)
+            }
+            PresetSource::Json(Json(preset)) => Source::Json(preset),
+        };
+        match services.presets.import(actor, source, input.name).await {
+            Ok(imported) => Ok(ImportPresetPayload {
+                preset: Some(imported.preset.into()),
+                warnings: imported.warnings,
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ImportPresetPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
+        }
+    }
+
+    /// A preset as the file it came from, or as one that holds all its sections.
+    async fn export_preset(&self, ctx: &Context<'_>, input: ExportPresetInput) -> Result<ExportPresetPayload> {
+        let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+        let exported = async { services.presets.export(actor, parse_id("id", &input.id)?).await };
+        match exported.await {
+            Ok(exported) => Ok(ExportPresetPayload {
+                json: Some(Json(exported.json)),
+                file_name: Some(exported.file_name),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ExportPresetPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
             }),
         }
     }

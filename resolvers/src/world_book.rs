@@ -1,21 +1,22 @@
 //! World books.
 
 use async_graphql::connection::Connection;
-use async_graphql::{ComplexObject, Context, ID, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Json, Object, Result, SimpleObject};
+use serde_json::Value;
 use tavern_domain::lore::{self as domain, LoreCharacterFilter};
 use tavern_domain::{Error, UserId, WorldBookId, WorldEntryId};
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
 use tavern_schema::error::{
-    CreateWorldBookError, DeleteWorldBookError, DeleteWorldEntriesError, SaveWorldEntryError, UpdateWorldBookError,
-    nullable, operation_error, user_errors,
+    CreateWorldBookError, DeleteWorldBookError, DeleteWorldEntriesError, ExportWorldBookError, ImportWorldBookError,
+    SaveWorldEntryError, UpdateWorldBookError, nullable, operation_error, user_errors,
 };
 use tavern_schema::id::{parse_id, parse_ids};
 use tavern_schema::input::given;
 use tavern_schema::world_book::{
-    CreateWorldBookInput, DeleteWorldBookInput, DeleteWorldEntriesInput, SaveWorldEntryInput, UpdateWorldBookInput,
-    WorldBookFields, WorldEntry,
+    CreateWorldBookInput, DeleteWorldBookInput, DeleteWorldEntriesInput, ExportWorldBookInput, ImportWorldBookInput,
+    SaveWorldEntryInput, UpdateWorldBookInput, WorldBookFields, WorldBookSource, WorldEntry,
 };
-use tavern_services::world_book::{LoreEntryPatch, WorldBookPatch};
+use tavern_services::world_book::{LoreEntryPatch, WorldBookPatch, WorldBookSource as Source};
 
 use crate::account::{User, load_user};
 use crate::context::RequestContext;
@@ -186,6 +187,22 @@ pub struct DeleteWorldEntriesPayload {
     user_errors: Vec<DeleteWorldEntriesError>,
 }
 
+#[derive(SimpleObject, Default)]
+pub struct ImportWorldBookPayload {
+    world_book: Option<WorldBook>,
+    /// What was odd about the file, and how it was read.
+    warnings: Vec<String>,
+    user_errors: Vec<ImportWorldBookError>,
+}
+
+#[derive(SimpleObject, Default)]
+pub struct ExportWorldBookPayload {
+    /// What stands in the file.
+    json: Option<Json<Value>>,
+    file_name: Option<String>,
+    user_errors: Vec<ExportWorldBookError>,
+}
+
 #[derive(Default)]
 pub struct WorldBookMutation;
 
@@ -305,6 +322,59 @@ impl WorldBookMutation {
                 user_errors: Vec::new(),
             }),
             Err(error) => Ok(DeleteWorldEntriesPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
+        }
+    }
+
+    /// Makes a private book of a file of SillyTavern, a card's book (V2, V3), RisuAI, Agnai or NovelAI.
+    async fn import_world_book(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportWorldBookInput,
+    ) -> Result<ImportWorldBookPayload> {
+        let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+        let source = match input.source {
+            WorldBookSource::File(upload) => {
+                let file = upload.value(ctx)?;
+                Source::File(file.content, file.filename)
+            }
+            WorldBookSource::Json(Json(book)) => Source::Json(book),
+        };
+        let imported = services.world_books.import(actor, source, input.name);
+        match Box::pin(imported).await {
+            Ok(imported) => Ok(ImportWorldBookPayload {
+                world_book: Some(WorldBook::of(imported.book)),
+                warnings: imported.warnings,
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ImportWorldBookPayload {
+                user_errors: user_errors(error)?,
+                ..Default::default()
+            }),
+        }
+    }
+
+    /// A book as a file; what was imported in the same format and not changed since is as it was.
+    async fn export_world_book(
+        &self,
+        ctx: &Context<'_>,
+        input: ExportWorldBookInput,
+    ) -> Result<ExportWorldBookPayload> {
+        let RequestContext { services, actor, .. } = RequestContext::of(ctx);
+        let exported = async {
+            let id = parse_id("id", &input.id)?;
+            let format = input.format.map(Into::into);
+            services.world_books.export(actor, id, format).await
+        };
+        match Box::pin(exported).await {
+            Ok(exported) => Ok(ExportWorldBookPayload {
+                json: Some(Json(exported.json)),
+                file_name: Some(exported.file_name),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => Ok(ExportWorldBookPayload {
                 user_errors: user_errors(error)?,
                 ..Default::default()
             }),

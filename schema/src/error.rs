@@ -40,8 +40,12 @@ pub enum UserError {
     DeleteWorldBook(DeleteWorldBookError),
     SaveWorldEntry(SaveWorldEntryError),
     DeleteWorldEntries(DeleteWorldEntriesError),
+    ImportWorldBook(ImportWorldBookError),
+    ExportWorldBook(ExportWorldBookError),
     SavePreset(SavePresetError),
     DeletePreset(DeletePresetError),
+    ImportPreset(ImportPresetError),
+    ExportPreset(ExportPresetError),
     SavePersona(SavePersonaError),
     DeletePersona(DeletePersonaError),
 }
@@ -106,8 +110,12 @@ mutation_errors! {
     DeleteWorldBookError, DeleteWorldBookErrorCode { BadUserInput };
     SaveWorldEntryError, SaveWorldEntryErrorCode { BadUserInput, Conflict, QuotaExceeded };
     DeleteWorldEntriesError, DeleteWorldEntriesErrorCode { BadUserInput };
+    ImportWorldBookError, ImportWorldBookErrorCode { BadUserInput, QuotaExceeded };
+    ExportWorldBookError, ExportWorldBookErrorCode { BadUserInput };
     SavePresetError, SavePresetErrorCode { BadUserInput, Conflict, QuotaExceeded };
     DeletePresetError, DeletePresetErrorCode { BadUserInput };
+    ImportPresetError, ImportPresetErrorCode { BadUserInput, QuotaExceeded };
+    ExportPresetError, ExportPresetErrorCode { BadUserInput };
     SavePersonaError, SavePersonaErrorCode { BadUserInput, Conflict, QuotaExceeded };
     DeletePersonaError, DeletePersonaErrorCode { BadUserInput };
 }

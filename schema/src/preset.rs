@@ -1,6 +1,6 @@
 //! Presets.
 
-use async_graphql::{ID, InputObject, Json, SimpleObject};
+use async_graphql::{ID, InputObject, Json, OneofObject, SimpleObject, Upload};
 use serde_json::Value;
 use tavern_domain::preset as domain;
 
@@ -48,5 +48,26 @@ pub struct SavePresetInput {
 
 #[derive(InputObject)]
 pub struct DeletePresetInput {
+    pub id: ID,
+}
+
+#[derive(InputObject)]
+pub struct ImportPresetInput {
+    pub source: PresetSource,
+    /// What the preset is to be called; by default as it says, or as its file is called.
+    pub name: Option<String>,
+}
+
+/// Where a preset comes from: exactly one of these.
+#[derive(OneofObject)]
+pub enum PresetSource {
+    /// A JSON file of SillyTavern's, by the GraphQL multipart request specification.
+    File(Upload),
+    /// Such a file's JSON.
+    Json(Json<Value>),
+}
+
+#[derive(InputObject)]
+pub struct ExportPresetInput {
     pub id: ID,
 }

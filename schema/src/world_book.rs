@@ -1,6 +1,6 @@
 //! World books and their entries.
 
-use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined, SimpleObject};
+use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined, OneofObject, SimpleObject, Upload};
 use serde_json::Value;
 use tavern_domain::lore as domain;
 
@@ -35,6 +35,24 @@ pub enum SelectiveLogic {
     AndAll,
 }
 
+/// Formats of world books.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::LoreFormat")]
+pub enum WorldBookFormat {
+    /// SillyTavern's world file.
+    SillyTavern,
+    /// `character_book` of Character Card V2.
+    CardV2,
+    /// `character_book` of Character Card V3, in a file of its own.
+    CardV3,
+    /// RisuAI's lorebook.
+    Risu,
+    /// Agnai's memory book.
+    Agnai,
+    /// NovelAI's `.lorebook`.
+    NovelAi,
+}
+
 /// The plain fields of `WorldBook`.
 #[derive(SimpleObject, Debug, Clone)]
 pub struct WorldBookFields {
@@ -50,6 +68,8 @@ pub struct WorldBookFields {
     pub recursive: Option<bool>,
     /// What the format it came in has beside these.
     pub extensions: Json<Value>,
+    /// The format it was imported from; null for a book made here.
+    pub source_format: Option<WorldBookFormat>,
     pub entry_count: i32,
     /// Grows by one with each change of the book or of an entry; a change names the version it was made from.
     pub version: i32,
@@ -68,6 +88,7 @@ impl From<domain::WorldBook> for WorldBookFields {
             token_budget: book.text.token_budget.map(int),
             recursive: book.text.recursive,
             extensions: Json(book.text.extensions),
+            source_format: book.text.source.map(|source| source.format.into()),
             entry_count: book.entry_count,
             version: book.version,
             created_at: book.created_at.into(),
@@ -322,4 +343,27 @@ pub struct SaveWorldEntryInput {
 pub struct DeleteWorldEntriesInput {
     pub world_book_id: ID,
     pub ids: Vec<ID>,
+}
+
+#[derive(InputObject)]
+pub struct ImportWorldBookInput {
+    pub source: WorldBookSource,
+    /// What the book is to be called; by default as it says, or as its file is called.
+    pub name: Option<String>,
+}
+
+/// Where a book comes from: exactly one of these.
+#[derive(OneofObject)]
+pub enum WorldBookSource {
+    /// A JSON file, by the GraphQL multipart request specification.
+    File(Upload),
+    /// A book's JSON.
+    Json(Json<Value>),
+}
+
+#[derive(InputObject)]
+pub struct ExportWorldBookInput {
+    pub id: ID,
+    /// The format it was imported from, or SILLY_TAVERN, if not given.
+    pub format: Option<WorldBookFormat>,
 }

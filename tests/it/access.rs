@@ -225,6 +225,16 @@ const TABLE: &[Row] = &[
         [Unauthenticated, Forbidden, Done, Done, Done],
     ),
     row(
+        "Mutation.importWorldBook",
+        "mutation { it: importWorldBook(input: { source: { json: { entries: {} } } }) { worldBook { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.exportWorldBook",
+        "mutation($wld: ID!) { it: exportWorldBook(input: { id: $wld }) { json userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
         "Mutation.savePreset",
         "mutation($pre: ID!) { it: savePreset(input: { id: $pre, expectedVersion: 1, name: \"N\" }) { preset { id } userErrors { code } } }",
         [Unauthenticated, NotFound, Done, NotFound, NotFound],
@@ -232,6 +242,16 @@ const TABLE: &[Row] = &[
     row(
         "Mutation.deletePreset",
         "mutation($pre: ID!) { it: deletePreset(input: { id: $pre }) { deletedId userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.importPreset",
+        "mutation { it: importPreset(input: { source: { json: { temperature: 1.0, top_p: 1.0 } } }) { preset { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.exportPreset",
+        "mutation($pre: ID!) { it: exportPreset(input: { id: $pre }) { json userErrors { code } } }",
         [Unauthenticated, NotFound, Done, NotFound, NotFound],
     ),
     row(

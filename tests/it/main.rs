@@ -15,4 +15,5 @@ mod relations;
 mod setup;
 mod streams;
 mod support;
+mod world_book_files;
 mod world_books;

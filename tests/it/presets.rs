@@ -130,3 +130,84 @@ async fn the_limits_of_presets_hold_on_both_sides() {
         ["QUOTA_EXCEEDED"]
     );
 }
+
+const IMPORT: &str = "mutation($j: JSON!, $n: String) { importPreset(input: { source: { json: $j }, name: $n }) { preset { id name data } warnings userErrors { message field code } } }";
+const IMPORT_FILE: &str = "mutation($f: Upload!) { importPreset(input: { source: { file: $f } }) { preset { id name data } warnings userErrors { message field code } } }";
+const EXPORT: &str =
+    "mutation($id: ID!) { exportPreset(input: { id: $id }) { json fileName userErrors { message field code } } }";
+
+#[tokio::test]
+async fn an_imported_preset_comes_out_as_it_went_in() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("author").await;
+    let files = [
+        (
+            "chat",
+            json!({ "temperature": 0.9, "prompts": [{ "identifier": "main", "unknown": [1, null] }], "zebra": {} }),
+        ),
+        (
+            "context",
+            json!({ "story_string": "{{description}}", "unknown": 1, "name": "Story" }),
+        ),
+        ("samplers", json!({ "temp": 0.5, "rep_pen": 1.1, "unknown": "x" })),
+    ];
+    for (section, file) in files {
+        let answer = client
+            .upload(IMPORT_FILE, "My preset.json", format!("\u{feff}{file}").into_bytes())
+            .await;
+        let imported = &answer["data"]["importPreset"];
+        assert_eq!(user_errors(imported), [""; 0], "{answer:#}");
+        assert_eq!(imported["preset"]["data"][section], file);
+        let id = text(&imported["preset"]["id"], &answer);
+        let exported = client.data(EXPORT, json!({ "id": id })).await;
+        assert_eq!(
+            exported["exportPreset"]["json"].to_string(),
+            file.to_string(),
+            "{section}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_imported_preset_is_called_as_asked_or_as_its_file() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("author").await;
+    let samplers = json!({ "temp": 0.5, "rep_pen": 1.1 });
+    let asked = client.data(IMPORT, json!({ "j": samplers, "n": "Asked" })).await;
+    assert_eq!(asked["importPreset"]["preset"]["name"], "Asked");
+    let nameless = client.data(IMPORT, json!({ "j": samplers })).await;
+    assert_ne!(nameless["importPreset"]["preset"]["name"], "");
+    let answer = client
+        .upload(IMPORT_FILE, "Warm.json", samplers.to_string().into_bytes())
+        .await;
+    assert_eq!(answer["data"]["importPreset"]["preset"]["name"], "Warm");
+    let id = text(&answer["data"]["importPreset"]["preset"]["id"], &answer);
+    assert_eq!(
+        client.data(EXPORT, json!({ "id": id })).await["exportPreset"]["fileName"],
+        "Warm.json"
+    );
+}
+
+#[tokio::test]
+async fn files_that_are_no_presets_are_refused_in_words() {
+    let tavern = Tavern::with(|config| config.limits.preset_bytes = 100).await;
+    let client = tavern.user("author").await;
+    let long = json!({ "temp": 0.5, "rep_pen": 1.1, "note": "x".repeat(100) }).to_string();
+    for (name, bytes) in [
+        ("empty.json", Vec::new()),
+        ("noise.json", vec![0xff; 64]),
+        ("broken.json", b"{\"temp\": ".to_vec()),
+        ("list.json", b"[1]".to_vec()),
+        ("other.json", b"{\"what\": 1}".to_vec()),
+        ("deep.json", "[".repeat(300).into_bytes()),
+        ("long.json", long.into_bytes()),
+        ("longer.json", vec![b' '; 401]),
+    ] {
+        let answer = client.upload(IMPORT_FILE, name, bytes).await;
+        assert_eq!(
+            user_errors(&answer["data"]["importPreset"]),
+            ["BAD_USER_INPUT source.file"],
+            "{name}: {answer:#}"
+        );
+    }
+}

@@ -51,7 +51,8 @@ pub struct WorldBookText {
 pub struct LoreSource {
     pub format: LoreFormat,
     pub json: Value,
-    /// What an entry stood under in an object of entries, if that is not its `uid`.
+    /// What an entry stood under in an object of entries, if that is not its `uid`; what a book that
+    /// does not name itself was called when it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }

@@ -91,3 +91,28 @@ pub(crate) fn changed(what: &str) -> Error {
         format!("The {what} has changed since. Read it again and repeat the change."),
     )
 }
+
+/// A file's name without its folder and its extension.
+pub(crate) fn stem(file_name: &str) -> &str {
+    let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// What a thing of this name is called as a file on any system.
+pub(crate) fn file_name(name: &str, extension: &str) -> String {
+    let safe: String = name
+        .chars()
+        .map(|letter| match letter {
+            '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
+            letter if letter.is_control() => '_',
+            letter => letter,
+        })
+        .take(80)
+        .collect();
+    let safe = safe.trim_matches([' ', '.']);
+    let safe = if safe.is_empty() { "export" } else { safe };
+    format!("{safe}.{extension}")
+}
+
+#[cfg(test)]
+mod tests;

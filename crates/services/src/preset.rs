@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 use tavern_domain::preset::{Preset, SECTIONS};
 use tavern_domain::{Actor, Code, Error, Permission, PresetId, Problems, Result};
+use tavern_prompt::preset::{export_preset, read_preset_file};
 
 use crate::Shared;
 use crate::check;
@@ -15,6 +17,29 @@ pub struct PresetPatch {
     pub name: Option<String>,
     /// Replaces the former data as a whole.
     pub data: Option<Value>,
+}
+
+/// Where an imported preset comes from.
+#[derive(Debug, Clone)]
+pub enum PresetSource {
+    /// A JSON file, and what it is called.
+    File(Bytes, String),
+    /// A preset's JSON.
+    Json(Value),
+}
+
+/// An imported preset, and what was odd about it.
+#[derive(Debug, Clone)]
+pub struct ImportedPreset {
+    pub preset: Preset,
+    pub warnings: Vec<String>,
+}
+
+/// A preset as a file.
+#[derive(Debug, Clone)]
+pub struct ExportedPreset {
+    pub json: Value,
+    pub file_name: String,
 }
 
 /// The use cases of presets.
@@ -148,6 +173,69 @@ impl Presets {
         found.ok_or_else(|| Error::not_found("preset"))
     }
 
+    /// Makes a preset of a file of SillyTavern's, whatever part of a preset it is.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED, QUOTA_EXCEEDED; BAD_USER_INPUT on `name`, and on `source.file` or
+    /// `source.json` for what is no preset, or too large a one.
+    pub async fn import(&self, actor: &Actor, source: PresetSource, name: Option<String>) -> Result<ImportedPreset> {
+        actor.require(Permission::ChatUse)?;
+        let limits = &self.shared.limits;
+        let (field, json, file_name) = match source {
+            PresetSource::File(bytes, file_name) => {
+                // Of a settings file only parts are taken, so the file may be larger than a preset.
+                let most = limits.preset_bytes.saturating_mul(4);
+                if bytes.len() > most {
+                    return Err(Error::bad_input(
+                        "source.file",
+                        format!("A preset's file has at most {most} bytes, not {}.", bytes.len()),
+                    ));
+                }
+                ("source.file", parse(&bytes), file_name)
+            }
+            PresetSource::Json(json) => ("source.json", Ok(json), String::new()),
+        };
+        let json = json.map_err(|message| Error::bad_input(field, message))?;
+        let read = read_preset_file(json, &file_name);
+        let (own_name, data, warnings) =
+            read.map_err(|_| Error::bad_input(field, "This is of no known kind of preset."))?;
+        let mut problems = Problems::new();
+        if let Some(name) = &name {
+            check::name(&mut problems, "name", name, limits.title_chars);
+        }
+        check::object(&mut problems, field, &data, limits.preset_bytes);
+        problems.finish()?;
+        let own_name: String = own_name
+            .chars()
+            .filter(|letter| *letter != '\0')
+            .take(limits.title_chars)
+            .collect();
+        let own_name = if own_name.trim().is_empty() {
+            "Preset".to_owned()
+        } else {
+            own_name
+        };
+        let patch = PresetPatch {
+            name: Some(name.unwrap_or(own_name)),
+            data: Some(data),
+        };
+        let preset = self.insert(actor, patch).await?;
+        Ok(ImportedPreset { preset, warnings })
+    }
+
+    /// A preset as the file that SillyTavern reads.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED; NOT_FOUND for what is not the caller's.
+    pub async fn export(&self, actor: &Actor, id: PresetId) -> Result<ExportedPreset> {
+        actor.require_user()?;
+        let preset = self.required(actor, id).await?;
+        Ok(ExportedPreset {
+            json: export_preset(&preset.data),
+            file_name: check::file_name(&preset.name, "json"),
+        })
+    }
+
     /// Deletes a preset. Chats with it go on without one.
     ///
     /// # Errors
@@ -161,4 +249,16 @@ impl Presets {
             Err(Error::not_found("preset"))
         }
     }
+}
+
+/// The JSON in a file, with or without a byte order mark.
+fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| {
+        format!(
+            "The file is not valid JSON at line {}, column {}.",
+            error.line(),
+            error.column()
+        )
+    })
 }

@@ -4,6 +4,7 @@
 //! whoever sees a character of the owner's that has it. It is changed by owner and moderators.
 
 mod entry;
+mod file;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tavern_domain::{Actor, Code, Error, Permission, Problems, Result, UserId, Wo
 use tavern_storage::{EntryOutcome, Room};
 
 pub use entry::LoreEntryPatch;
+pub use file::{ExportedWorldBook, ImportedWorldBook, WorldBookSource};
 
 use crate::Shared;
 use crate::check::{self, set};

@@ -232,10 +232,13 @@ impl Client {
 
     /// Imports a card from bytes by multipart upload; the whole answer.
     pub async fn import(&self, file_name: &str, bytes: Vec<u8>) -> Value {
-        let operations = json!({
-            "query": "mutation($f: Upload!) { importCharacter(input: { source: { file: $f } }) { character { id name firstMessage specVersion tags avatarUrl(size: 64) cardExtensions visibility } warnings userErrors { message field code } } }",
-            "variables": { "f": null }
-        });
+        let query = "mutation($f: Upload!) { importCharacter(input: { source: { file: $f } }) { character { id name firstMessage specVersion tags avatarUrl(size: 64) cardExtensions visibility } warnings userErrors { message field code } } }";
+        self.upload(query, file_name, bytes).await
+    }
+
+    /// Runs an operation whose `$f` is a file, by multipart upload; the whole answer.
+    pub async fn upload(&self, query: &str, file_name: &str, bytes: Vec<u8>) -> Value {
+        let operations = json!({ "query": query, "variables": { "f": null } });
         let form = reqwest::multipart::Form::new()
             .text("operations", operations.to_string())
             .text("map", r#"{"0":["variables.f"]}"#)

@@ -87,6 +87,24 @@ impl Characters {
         } else {
             self.avatars.keep(character.summary.id, bytes).await?;
         }
+        // The house itself has no account that a book could belong to.
+        if let Some(book) = card.extensions.pointer("/data/character_book")
+            && creator.is_some()
+        {
+            let name = character.summary.name.clone();
+            let imported = self.world_books.import_from_card(actor, book.clone(), field, &name);
+            match imported.await {
+                Ok(imported) => {
+                    character.world_book = Some(imported.book.id);
+                    warnings.extend(imported.warnings);
+                }
+                // The card itself is sound: it comes in without its lore.
+                Err(error) if !error.fields().is_empty() => {
+                    warnings.push(format!("The card's book was left out: {}", error.message()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let record = CardRecord {
             payload: card.payload,
             extensions: card.extensions,

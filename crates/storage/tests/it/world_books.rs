@@ -91,7 +91,7 @@ on_both! {
         one.entry.position = LorePosition::AtDepth;
         one.entry.sticky = Some(2);
         one.entry.extensions = json!({ "k": "v" });
-        one.entry.source = Some(LoreSource { format: LoreFormat::SillyTavern, json: json!({ "uid": 7 }), key: None });
+        one.entry.source = Some(LoreSource { format: LoreFormat::SillyTavern, json: json!({ "uid": 7 }), key: Some("k".into()) });
         full.bytes = i64::try_from(one.entry.bytes()).expect("short");
         store.documents.insert_world_book(&full, std::slice::from_ref(&one)).await.expect("stored");
         assert_eq!(store.documents.world_books(&[WorldBookId::new(), full.id]).await.expect("read"), [full.clone()]);
