@@ -6,7 +6,7 @@ use tavern_domain::chat as domain;
 use tavern_domain::{CharacterId, Error, MessageId, PersonaId, PresetId, Problems, SessionId, UserId, WorldBookId};
 use tavern_schema::chat::{
     AuthorsNoteInput, ChatSessionFields, CreateChatSessionInput, DeleteChatSessionInput, ForkChatSessionInput,
-    UpdateChatSessionInput,
+    GroupSettingsInput, UpdateChatSessionInput,
 };
 use tavern_schema::connection::{Cursor, connection, page_args, page_cost};
 use tavern_schema::error::{
@@ -17,7 +17,7 @@ use tavern_schema::id::{parse_id, parse_ids};
 use tavern_schema::input::{given, given_id};
 use tavern_schema::preset::Preset;
 use tavern_services::chat::{NewSession, SessionPatch};
-use tavern_services::setup::{AuthorsNotePatch, SetupPatch};
+use tavern_services::setup::{AuthorsNotePatch, GroupPatch, SetupPatch};
 
 use crate::account::{User, load_user};
 use crate::character::Character;
@@ -254,6 +254,7 @@ impl ChatMutation {
                 world_books: world_books(input.world_book_ids, most, &mut problems)?,
                 authors_note: input.authors_note.map(|note| Some(authors_note(note))),
                 variables: input.variables.map(|variables| variables.0),
+                ..SetupPatch::default()
             };
             problems.finish()?;
             services
@@ -287,6 +288,11 @@ impl ChatMutation {
                 persona: problems.absorb(given_id("personaId", input.persona_id))?.flatten(),
                 world_books: world_books(input.world_book_ids, services.limits().max_page_size, &mut problems)?,
                 authors_note: given(input.authors_note).map(|note| note.map(authors_note)),
+                group: match input.group {
+                    Some(group) => problems.absorb(group_patch(group, services.limits().max_page_size))?,
+                    None => None,
+                },
+                scenario: given(input.scenario),
                 variables: input.variables.map(|variables| variables.0),
             };
             problems.finish()?;
@@ -352,4 +358,18 @@ pub(crate) async fn load_session(ctx: &Context<'_>, id: SessionId) -> Result<Cha
     found
         .map(ChatSession::of)
         .ok_or_else(|| operation_error(&Error::not_found("chat session")))
+}
+
+fn group_patch(group: GroupSettingsInput, most: usize) -> tavern_domain::Result<GroupPatch> {
+    let muted = group.muted_character_ids;
+    Ok(GroupPatch {
+        strategy: group.strategy.map(Into::into),
+        mode: group.mode.map(Into::into),
+        muted: muted
+            .map(|ids| parse_ids("group.mutedCharacterIds", &ids, most))
+            .transpose()?,
+        self_responses: group.self_responses,
+        join_prefix: group.join_prefix,
+        join_suffix: group.join_suffix,
+    })
 }

@@ -52,6 +52,71 @@ pub struct AuthorsNoteInput {
     pub interval: Option<i32>,
 }
 
+/// Who answers next in a group.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::GroupStrategy")]
+pub enum GroupStrategy {
+    /// Whoever is mentioned, and whoever feels like it.
+    Natural,
+    /// Everybody, in the order of the chat.
+    List,
+    /// Nobody unless asked to.
+    Manual,
+    /// One who has not spoken since the user did.
+    Pooled,
+}
+
+/// Whose cards are in the prompt of a group.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::GroupMode")]
+pub enum GroupMode {
+    /// The speaker's only.
+    Swap,
+    /// Everybody's but the muted members'.
+    Join,
+    /// Everybody's.
+    JoinMuted,
+}
+
+/// How several characters share a chat.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct GroupSettings {
+    pub strategy: GroupStrategy,
+    pub mode: GroupMode,
+    /// Members who answer only when asked to.
+    pub muted_character_ids: Vec<ID>,
+    /// Whether the last speaker may answer itself.
+    pub self_responses: bool,
+    /// Before each member's field in the joined modes; `<FIELDNAME>` and `{{char}}` are replaced.
+    pub join_prefix: String,
+    pub join_suffix: String,
+}
+
+impl From<&domain::GroupSettings> for GroupSettings {
+    fn from(group: &domain::GroupSettings) -> Self {
+        Self {
+            strategy: group.strategy.into(),
+            mode: group.mode.into(),
+            muted_character_ids: group.muted.iter().map(|id| id.to_string().into()).collect(),
+            self_responses: group.self_responses,
+            join_prefix: group.join_prefix.clone(),
+            join_suffix: group.join_suffix.clone(),
+        }
+    }
+}
+
+/// What is not given stays.
+#[derive(InputObject)]
+pub struct GroupSettingsInput {
+    pub strategy: Option<GroupStrategy>,
+    pub mode: Option<GroupMode>,
+    /// All of them; they must be in the chat.
+    pub muted_character_ids: Option<Vec<ID>>,
+    pub self_responses: Option<bool>,
+    pub join_prefix: Option<String>,
+    pub join_suffix: Option<String>,
+}
+
 /// The plain fields of `ChatSession`.
 #[derive(SimpleObject, Debug, Clone)]
 pub struct ChatSessionFields {
@@ -66,6 +131,9 @@ pub struct ChatSessionFields {
     pub updated_at: DateTime,
     pub last_message_at: Option<DateTime>,
     pub authors_note: Option<AuthorsNote>,
+    pub group: GroupSettings,
+    /// Stands for that of the characters' cards.
+    pub scenario: Option<String>,
     /// What `{{setvar}}` and its like have set: name to text.
     pub variables: Json<Value>,
 }
@@ -82,6 +150,8 @@ impl From<&domain::ChatSession> for ChatSessionFields {
             updated_at: session.updated_at.into(),
             last_message_at: session.last_message_at.map(DateTime),
             authors_note: session.setup.authors_note.clone().map(Into::into),
+            group: (&session.setup.group).into(),
+            scenario: session.setup.scenario.clone(),
             variables: Json(
                 session
                     .state
@@ -125,6 +195,8 @@ pub struct UpdateChatSessionInput {
     /// All of them, in the order they are to be used.
     pub world_book_ids: Option<Vec<ID>>,
     pub authors_note: MaybeUndefined<AuthorsNoteInput>,
+    pub group: Option<GroupSettingsInput>,
+    pub scenario: MaybeUndefined<String>,
     /// All of them: an object of texts, numbers and booleans.
     pub variables: Option<Json<Value>>,
 }

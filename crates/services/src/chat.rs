@@ -207,7 +207,7 @@ impl Chats {
         }
         let cast = self.cast(actor, &new.characters, &mut problems).await?;
         let (mut setup, mut state) = (SessionSetup::default(), SessionState::default());
-        let change = self.check_setup(actor, new.setup, &mut problems).await?;
+        let change = self.check_setup(actor, new.setup, None, &mut problems).await?;
         let group = cast.len() > 1;
         if let Some(first) = cast.first() {
             let count = i32::try_from(greetings(first, group).len()).unwrap_or(i32::MAX);
@@ -381,7 +381,7 @@ impl Chats {
     /// # Errors
     /// As access has it; BAD_USER_INPUT for every field that is wrong.
     pub async fn update(&self, actor: &Actor, id: SessionId, patch: SessionPatch) -> Result<ChatSession> {
-        self.own_session(actor, id).await?;
+        let session = self.own_session(actor, id).await?;
         let mut problems = Problems::new();
         if patch.model.is_some() {
             self.check_model(&mut problems, patch.model.as_deref());
@@ -389,7 +389,7 @@ impl Chats {
         if let Some(title) = &patch.title {
             self.check_title(&mut problems, title);
         }
-        let setup = self.check_setup(actor, patch.setup, &mut problems).await?;
+        let setup = self.check_setup(actor, patch.setup, Some(&session), &mut problems).await?;
         problems.finish()?;
         let Shared { store, clock, .. } = &*self.0.shared;
         let change = SessionChange {

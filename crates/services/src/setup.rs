@@ -1,8 +1,10 @@
 //! What a chat is set up with: preset, persona, world books, author's note, variables.
 
 use serde_json::Value;
-use tavern_domain::chat::{AuthorsNote, ChatRole, NotePosition, Variables};
-use tavern_domain::{Actor, PersonaId, PresetId, Problems, Result, WorldBookId};
+use tavern_domain::chat::{
+    AuthorsNote, ChatRole, ChatSession, GroupMode, GroupSettings, GroupStrategy, NotePosition, Variables,
+};
+use tavern_domain::{Actor, CharacterId, PersonaId, PresetId, Problems, Result, WorldBookId};
 use tavern_storage::SetupChange;
 
 use crate::chat::Chats;
@@ -15,8 +17,38 @@ pub struct SetupPatch {
     pub persona: Option<Option<PersonaId>>,
     pub world_books: Option<Vec<WorldBookId>>,
     pub authors_note: Option<Option<AuthorsNotePatch>>,
+    pub group: Option<GroupPatch>,
+    pub scenario: Option<Option<String>>,
     /// An object of texts, numbers and booleans; replaces all variables.
     pub variables: Option<Value>,
+}
+
+/// A change of a group's settings; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct GroupPatch {
+    pub strategy: Option<GroupStrategy>,
+    pub mode: Option<GroupMode>,
+    pub muted: Option<Vec<CharacterId>>,
+    pub self_responses: Option<bool>,
+    pub join_prefix: Option<String>,
+    pub join_suffix: Option<String>,
+}
+
+impl GroupPatch {
+    fn apply(self, group: &mut GroupSettings) {
+        group.strategy = self.strategy.unwrap_or(group.strategy);
+        group.mode = self.mode.unwrap_or(group.mode);
+        group.self_responses = self.self_responses.unwrap_or(group.self_responses);
+        if let Some(muted) = self.muted {
+            group.muted = muted;
+        }
+        if let Some(prefix) = self.join_prefix {
+            group.join_prefix = prefix;
+        }
+        if let Some(suffix) = self.join_suffix {
+            group.join_suffix = suffix;
+        }
+    }
 }
 
 /// An author's note as somebody writes it; `None` is the default.
@@ -36,9 +68,30 @@ impl Chats {
         &self,
         actor: &Actor,
         patch: SetupPatch,
+        session: Option<&ChatSession>,
         problems: &mut Problems,
     ) -> Result<SetupChange> {
         let inner = &self.0;
+        let most = inner.shared.limits.guidance_bytes;
+        let group = patch.group.map(|patch| {
+            let mut group = session.map(|session| session.setup.group.clone()).unwrap_or_default();
+            patch.apply(&mut group);
+            check::text(problems, "group.joinPrefix", &group.join_prefix, most);
+            check::text(problems, "group.joinSuffix", &group.join_suffix, most);
+            let cast = session.map_or(&[][..], |session| &session.characters);
+            for (index, id) in group.muted.iter().enumerate() {
+                if !cast.contains(id) {
+                    problems.add(
+                        &format!("group.mutedCharacterIds.{index}"),
+                        "This character is not part of the chat.",
+                    );
+                }
+            }
+            group
+        });
+        if let Some(Some(scenario)) = &patch.scenario {
+            check::text(problems, "scenario", scenario, inner.shared.limits.character_text_bytes);
+        }
         if let Some(Some(id)) = patch.preset
             && inner.presets.by_ids(actor, &[id]).await?.is_empty()
         {
@@ -56,6 +109,8 @@ impl Chats {
             preset: patch.preset,
             persona: patch.persona,
             world_books: patch.world_books,
+            group,
+            scenario: patch.scenario,
             authors_note: patch
                 .authors_note
                 .map(|note| note.map(|note| self.check_note(note, problems))),

@@ -12,7 +12,7 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 use tavern_domain::chat::{
-    AuthorsNote, ChatSession, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge,
+    AuthorsNote, ChatSession, GroupSettings, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge,
 };
 use tavern_domain::page::{Direction, Page, PageRequest, bad_cursor};
 use tavern_domain::{
@@ -46,6 +46,8 @@ pub struct SetupChange {
     pub persona: Option<Option<PersonaId>>,
     pub world_books: Option<Vec<WorldBookId>>,
     pub authors_note: Option<Option<AuthorsNote>>,
+    pub group: Option<GroupSettings>,
+    pub scenario: Option<Option<String>>,
     pub variables: Option<Variables>,
 }
 
@@ -60,6 +62,8 @@ impl SetupChange {
         set(&mut setup.persona, self.persona);
         set(&mut setup.world_books, self.world_books);
         set(&mut setup.authors_note, self.authors_note);
+        set(&mut setup.group, self.group);
+        set(&mut setup.scenario, self.scenario);
         set(&mut state.variables, self.variables);
     }
 }
