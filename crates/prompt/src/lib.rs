@@ -7,6 +7,7 @@ pub mod assemble;
 pub mod card;
 pub mod chat_file;
 pub mod examples;
+mod file_name;
 pub mod group;
 pub mod js_regex;
 mod lenient;
@@ -19,5 +20,6 @@ pub mod tokens;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
 pub use card::{Card, CardError, Picture, PictureKind, read_card};
+pub use file_name::safe_file_name;
 pub use names::Names;
 pub use tokens::estimate_tokens;
