@@ -12,6 +12,7 @@ mod m20261122_000002_characters;
 mod m20261122_000003_chat;
 mod m20261122_000004_documents;
 mod m20261123_000006_prompts;
+mod m20261123_000008_chat_files;
 
 /// All versions, oldest first.
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_chat::Migration),
             Box::new(m20261122_000004_documents::Migration),
             Box::new(m20261123_000006_prompts::Migration),
+            Box::new(m20261123_000008_chat_files::Migration),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! Characters: made, changed, listed, seen; importing them is in [`import`].
+//! Characters: made, changed, listed, seen; as files they come in by [`import`] and go out by [`export`].
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub use tavern_storage::{ListedCharacter, ListedCreator};
 use crate::Shared;
 use crate::avatar::Avatars;
 
+mod export;
 mod import;
 
 pub use import::{CardSource, Imported};

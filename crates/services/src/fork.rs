@@ -48,7 +48,11 @@ impl Chats {
         let mut state = store.chats.state(source.id).await?.unwrap_or_default();
         state.seed = Some(seed_of(source.id, &state));
         state.before = None;
-        store.chats.create(&fork, &state, &rows).await?;
+        let file = store.chats.file(source.id).await?;
+        store
+            .chats
+            .create_from_file(&fork, &state, &rows, file.as_deref())
+            .await?;
         Ok(fork)
     }
 

@@ -7,6 +7,8 @@ pub mod account;
 pub mod avatar;
 pub mod character;
 pub mod chat;
+pub mod chat_file;
+pub mod export;
 pub mod files;
 mod fork;
 mod gather;
@@ -24,20 +26,45 @@ pub mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tavern_domain::{Clock, Limits, Result};
+use tavern_domain::{Clock, Code, Error, Limits, Result};
 use tavern_models::Router;
 use tavern_storage::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use account::Accounts;
 pub use character::Characters;
 pub use chat::Chats;
+pub use export::Exports;
+
+/// Files being read or written whole at once: each may take hundreds of megabytes.
+const LARGE_FILES: usize = 2;
+/// How long somebody waits for a place among them.
+const LARGE_FILE_WAIT: Duration = Duration::from_secs(10);
 
 /// What the use cases share.
 pub(crate) struct Shared {
     pub store: Store,
     pub limits: Limits,
     pub clock: Arc<dyn Clock>,
+    large_files: Semaphore,
+}
+
+impl Shared {
+    /// A place to read or write a whole file.
+    ///
+    /// # Errors
+    /// OVERLOADED if none is free in time.
+    pub(crate) async fn large_file(&self) -> Result<SemaphorePermit<'_>> {
+        match tokio::time::timeout(LARGE_FILE_WAIT, self.large_files.acquire()).await {
+            Ok(place) => place.map_err(Error::internal),
+            Err(_) => Err(Error::new(
+                Code::Overloaded,
+                "Too many files are being read and written at this moment. Try again later.",
+            )),
+        }
+    }
 }
 
 /// What [`Services::open`] needs.
@@ -56,6 +83,7 @@ pub struct Services {
     pub accounts: Accounts,
     pub characters: Characters,
     pub chats: Chats,
+    pub exports: Exports,
     shared: Arc<Shared>,
 }
 
@@ -69,14 +97,17 @@ impl Services {
             store: parts.store,
             limits: parts.limits,
             clock: parts.clock,
+            large_files: Semaphore::new(LARGE_FILES),
         });
         let accounts = Accounts::open(Arc::clone(&shared), &parts.keys).await?;
         let characters = Characters::new(Arc::clone(&shared));
         let chats = Chats::start(Arc::clone(&shared), accounts.clone(), characters.clone(), parts.models);
+        let exports = Exports::new(Arc::clone(&shared), accounts.clone(), characters.clone(), chats.clone());
         Ok(Self {
             accounts,
             characters,
             chats,
+            exports,
             shared,
         })
     }

@@ -10,6 +10,7 @@ mod document;
 mod picture;
 mod transfer;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tavern_domain::Limits;
 use tavern_domain::character::CharacterText;
@@ -36,7 +37,8 @@ pub struct CardState<'a> {
 }
 
 /// The form to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CardFormat {
     Json,
     Png,
@@ -44,7 +46,8 @@ pub enum CardFormat {
 }
 
 /// The specification to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CardSpec {
     /// In a PNG: `chara` alone. A CHARX is V3 always.
     V2,
