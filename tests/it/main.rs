@@ -5,6 +5,8 @@ mod accounts;
 mod cards;
 mod characters;
 mod chat;
+mod chat_files;
+mod exports;
 mod forks;
 mod house;
 mod limits;
