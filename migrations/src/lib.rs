@@ -13,6 +13,7 @@ mod m20261122_000003_chat;
 mod m20261122_000004_documents;
 mod m20261123_000005_lore;
 mod m20261123_000006_prompts;
+mod m20261123_000007_chat_files;
 
 /// All versions, oldest first.
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_documents::Migration),
             Box::new(m20261123_000005_lore::Migration),
             Box::new(m20261123_000006_prompts::Migration),
+            Box::new(m20261123_000007_chat_files::Migration),
         ]
     }
 }

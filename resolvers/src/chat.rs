@@ -360,7 +360,7 @@ pub(crate) async fn load_session(ctx: &Context<'_>, id: SessionId) -> Result<Cha
         .ok_or_else(|| operation_error(&Error::not_found("chat session")))
 }
 
-fn group_patch(group: GroupSettingsInput, most: usize) -> tavern_domain::Result<GroupPatch> {
+fn group_patch(group: GroupSettingsInput, most: u32) -> tavern_domain::Result<GroupPatch> {
     let muted = group.muted_character_ids;
     Ok(GroupPatch {
         strategy: group.strategy.map(Into::into),

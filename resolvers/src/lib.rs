@@ -3,7 +3,9 @@
 pub mod account;
 pub mod character;
 pub mod chat;
+pub mod chat_file;
 mod context;
+pub mod export;
 pub mod generation;
 mod loaders;
 pub mod message;
@@ -39,6 +41,8 @@ pub struct Mutation(
     account::AccountMutation,
     character::CharacterMutation,
     chat::ChatMutation,
+    chat_file::ChatFileMutation,
+    export::ExportMutation,
     message::MessageMutation,
     generation::GenerationMutation,
     world_book::WorldBookMutation,

@@ -215,7 +215,7 @@ pub struct ImportCharacterInput {
 /// Where a card comes from: exactly one of these.
 #[derive(OneofObject)]
 pub enum CharacterSource {
-    /// A PNG or JSON file, by the GraphQL multipart request specification.
+    /// A PNG, APNG, WEBP, CHARX, JSON or YAML file, by the GraphQL multipart request specification.
     File(Upload),
     /// A card's JSON.
     Json(Json<Value>),

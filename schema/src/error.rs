@@ -25,9 +25,13 @@ pub enum UserError {
     DeleteCharacter(DeleteCharacterError),
     SetCharacterVisibility(SetCharacterVisibilityError),
     ImportCharacter(ImportCharacterError),
+    ExportCharacter(ExportCharacterError),
     CreateChatSession(CreateChatSessionError),
     UpdateChatSession(UpdateChatSessionError),
+    ForkChatSession(ForkChatSessionError),
     DeleteChatSession(DeleteChatSessionError),
+    ImportChat(ImportChatError),
+    ExportChat(ExportChatError),
     SendMessage(SendMessageError),
     GenerateReply(GenerateReplyError),
     StopGeneration(StopGenerationError),
@@ -94,10 +98,13 @@ mutation_errors! {
     DeleteCharacterError, DeleteCharacterErrorCode { BadUserInput };
     SetCharacterVisibilityError, SetCharacterVisibilityErrorCode { BadUserInput, Conflict };
     ImportCharacterError, ImportCharacterErrorCode { BadUserInput, QuotaExceeded };
+    ExportCharacterError, ExportCharacterErrorCode { BadUserInput };
     CreateChatSessionError, CreateChatSessionErrorCode { BadUserInput, QuotaExceeded };
     UpdateChatSessionError, UpdateChatSessionErrorCode { BadUserInput };
     ForkChatSessionError, ForkChatSessionErrorCode { BadUserInput, QuotaExceeded };
     DeleteChatSessionError, DeleteChatSessionErrorCode { BadUserInput };
+    ImportChatError, ImportChatErrorCode { BadUserInput, QuotaExceeded };
+    ExportChatError, ExportChatErrorCode { BadUserInput };
     SendMessageError, SendMessageErrorCode { BadUserInput, Conflict, QuotaExceeded };
     GenerateReplyError, GenerateReplyErrorCode { BadUserInput, Conflict, QuotaExceeded };
     StopGenerationError, StopGenerationErrorCode { BadUserInput };

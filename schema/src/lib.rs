@@ -6,8 +6,10 @@
 pub mod account;
 pub mod character;
 pub mod chat;
+pub mod chat_file;
 pub mod connection;
 pub mod error;
+pub mod export;
 pub mod generation;
 pub mod id;
 pub mod input;

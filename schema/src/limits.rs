@@ -132,6 +132,10 @@ pub struct ServiceLimits {
     pub swipes: i32,
     /// Messages of one session.
     pub messages_per_session: i32,
+    /// A file with a chat.
+    pub chat_file_bytes: i32,
+    /// All files of an exported chat together, before they are packed.
+    pub chat_export_bytes: i32,
     /// Characters (letters) of an idempotency key.
     pub idempotency_key_chars: i32,
     /// Replies being written at once for one account.
@@ -210,6 +214,8 @@ impl From<&Limits> for ServiceLimits {
             guidance_bytes: int(limits.guidance_bytes),
             swipes: int(limits.swipes),
             messages_per_session: int(limits.messages_per_session),
+            chat_file_bytes: int(limits.chat_file_bytes),
+            chat_export_bytes: int(limits.chat_export_bytes),
             idempotency_key_chars: int(limits.idempotency_key_chars),
             generations_per_user: int(limits.generations_per_user),
             reply_bytes: int(limits.reply_bytes),

@@ -145,6 +145,11 @@ const TABLE: &[Row] = &[
         [Unauthenticated, Done, Done, Done, Done],
     ),
     row(
+        "Mutation.exportCharacter",
+        "mutation($chr: ID!) { it: exportCharacter(input: { id: $chr, format: JSON }) { url userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
         "Mutation.createChatSession",
         "mutation($chr: ID!) { it: createChatSession(input: { characterIds: [$chr] }) { chatSession { id } userErrors { code } } }",
         [Unauthenticated, Refused, Done, Done, Done],
@@ -158,6 +163,16 @@ const TABLE: &[Row] = &[
         "Mutation.forkChatSession",
         "mutation($msg: ID!) { it: forkChatSession(input: { messageId: $msg }) { chatSession { id } userErrors { code } } }",
         [Unauthenticated, NotFound, Done, NotFound, Forbidden],
+    ),
+    row(
+        "Mutation.importChat",
+        "mutation($chr: ID!) { it: importChat(input: { source: { text: \"{\\\"mes\\\":\\\"Hi\\\"}\" }, characterIds: [$chr] }) { chatSession { id } userErrors { code } } }",
+        [Unauthenticated, Refused, Done, Done, Done],
+    ),
+    row(
+        "Mutation.exportChat",
+        "mutation($ses: ID!) { it: exportChat(input: { sessionId: $ses, branches: true }) { url userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, Done],
     ),
     row(
         "Mutation.deleteChatSession",

@@ -70,7 +70,11 @@ async fn a_message_has_so_many_swipes() {
     let generation = text(&started["generateReply"]["generation"]["id"], &started);
     assert_eq!(client.ended(&generation).await["status"], "COMPLETED");
     let refused = swipe().await;
-    assert_eq!(user_errors(&refused["generateReply"]), ["BAD_USER_INPUT"], "{refused:#}");
+    assert_eq!(
+        user_errors(&refused["generateReply"]),
+        ["BAD_USER_INPUT"],
+        "{refused:#}"
+    );
     let kept = client
         .data(
             "query($s: ID!) { chatSession(id: $s) { messages(last: 1) { nodes { swipes { index } } } } }",

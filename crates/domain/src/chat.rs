@@ -107,6 +107,10 @@ pub struct MessageBody {
     pub is_edited: bool,
     pub annotations: Value,
     pub updated_at: Timestamp,
+    /// The message's JSON in the file it was imported from. Text, because the hot reads decode every
+    /// body and need none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 impl MessageBody {
@@ -120,6 +124,7 @@ impl MessageBody {
             is_edited: false,
             annotations: Value::Object(serde_json::Map::new()),
             updated_at,
+            source: None,
         }
     }
     /// The swipe that is shown.

@@ -191,6 +191,8 @@ pub struct Limits {
     pub chat_file_bytes: usize,
     /// One line of a file with a chat: a message with all its swipes.
     pub chat_line_bytes: usize,
+    /// All files of an exported chat together, before they are packed.
+    pub chat_export_bytes: usize,
     /// Characters (letters) of an idempotency key.
     pub idempotency_key_chars: usize,
     /// Hours an idempotency key is remembered.
@@ -293,6 +295,7 @@ impl Default for Limits {
             messages_per_session: 100_000,
             chat_file_bytes: 32 * 1024 * 1024,
             chat_line_bytes: 4 * 1024 * 1024,
+            chat_export_bytes: 64 * 1024 * 1024,
             idempotency_key_chars: 128,
             idempotency_hours: 24,
             generations_per_user: 8,

@@ -21,7 +21,7 @@ use tavern_domain::clock::Timestamp;
 use crate::lenient::{self, JsonError};
 pub use archive::write_archive;
 pub use metadata::{authors_note, put_authors_note, put_variables, variables};
-pub use silly_tavern::write_chat;
+pub use silly_tavern::{write_chat, write_header, write_message};
 
 /// A chat as read.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,17 @@ pub struct ChatHeader {
     pub raw: Value,
 }
 
+impl ChatHeader {
+    /// Of a [`Self::raw`] that was kept.
+    #[must_use]
+    pub fn of(raw: Value) -> Self {
+        match raw {
+            Value::Object(raw) => silly_tavern::read_header(raw).0,
+            _ => Self::default(),
+        }
+    }
+}
+
 /// A message as read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedMessage {
@@ -75,6 +86,17 @@ pub struct ImportedMessage {
     pub sent_at: Option<Timestamp>,
     /// The message as it was in the file, whole.
     pub raw: Value,
+}
+
+impl ImportedMessage {
+    /// Of a [`Self::raw`] that was kept; `None` if it is none of SillyTavern's.
+    #[must_use]
+    pub fn of(raw: Value) -> Option<Self> {
+        match raw {
+            Value::Object(raw) if raw.contains_key("mes") => Some(silly_tavern::message(raw)),
+            _ => None,
+        }
+    }
 }
 
 /// One of the alternative contents of a message.

@@ -8,6 +8,7 @@ pub mod assembly;
 pub mod card;
 pub mod chat_file;
 pub mod examples;
+mod file_name;
 pub mod group;
 pub mod js_regex;
 mod lenient;
@@ -23,5 +24,6 @@ pub mod turn;
 
 pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
 pub use card::{Card, CardError, Picture, PictureKind, read_card};
+pub use file_name::safe_file_name;
 pub use names::Names;
 pub use tokens::estimate_tokens;

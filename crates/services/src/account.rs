@@ -73,6 +73,10 @@ impl Accounts {
         self.0.tokens.check(token, self.0.shared.clock.now())
     }
 
+    pub(crate) fn tokens(&self) -> &AccessTokens {
+        &self.0.tokens
+    }
+
     /// The public keys of access tokens (RFC 7517).
     #[must_use]
     pub fn jwks(&self) -> &serde_json::Value {
@@ -266,7 +270,9 @@ impl Accounts {
     /// UNAUTHENTICATED; BAD_USER_INPUT for every field over its limit.
     pub async fn update_profile(&self, actor: &Actor, patch: ProfilePatch) -> Result<User> {
         let user = actor.require_user()?.user;
-        let Shared { store, limits, clock } = &*self.0.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.0.shared;
         let mut problems = Problems::new();
         let display_name = patch.display_name.map(|name| name.trim().to_owned());
         if let Some(name) = &display_name {

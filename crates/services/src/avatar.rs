@@ -1,7 +1,8 @@
 //! Avatars: the picture of a card, decoded once within bounds and served in a few sizes.
 //!
 //! What is served is always re-encoded from pixels: a card's file carries its whole text, and files
-//! of strangers have been more than one thing before. The file itself is kept as it came.
+//! of strangers have been more than one thing before. The file itself is kept as it came, and beside
+//! it the face it carries inside, if it is no picture itself.
 
 mod sweep;
 
@@ -60,6 +61,11 @@ impl Avatars {
         format!("{FOLDER}/{}/original", key_part(character))
     }
 
+    /// Where the face of a character lies whose file is no picture.
+    fn face_key(character: CharacterId) -> String {
+        format!("{FOLDER}/{}/face", key_part(character))
+    }
+
     fn size_key(character: CharacterId, hash: &str, size: u32) -> String {
         format!("{FOLDER}/{}/{}-{size}", key_part(character), &hash[..16])
     }
@@ -72,15 +78,51 @@ impl Avatars {
         self.decode(bytes).await.map(drop)
     }
 
-    /// Keeps the file a character came in; returns the SHA-256 that names its picture.
-    pub(crate) async fn keep(&self, character: CharacterId, bytes: Bytes) -> Result<String> {
-        let hash = hex(&Sha256::digest(&bytes));
-        self.objects.put(&Self::source_key(character), bytes).await?;
+    /// Keeps the file a character came in, and its face; returns the SHA-256 that names the face.
+    pub(crate) async fn keep(
+        &self,
+        character: CharacterId,
+        file: Bytes,
+        face: Option<Bytes>,
+    ) -> Result<Option<String>> {
+        let hash = face.as_ref().map(|face| hex(&Sha256::digest(face)));
+        if let Some(face) = face.filter(|face| *face != file) {
+            self.objects.put(&Self::face_key(character), face).await?;
+        }
+        self.objects.put(&Self::source_key(character), file).await?;
         Ok(hash)
+    }
+
+    /// The file a character came in; `None` if it was made here.
+    pub(crate) async fn original(&self, character: CharacterId) -> Result<Option<Bytes>> {
+        self.objects.get(&Self::source_key(character)).await
+    }
+
+    /// The face of a character, where it is not the file itself.
+    pub(crate) async fn separate_face(&self, character: CharacterId) -> Result<Option<Bytes>> {
+        self.objects.get(&Self::face_key(character)).await
+    }
+
+    /// The same pixels as a PNG.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) async fn as_png(&self, bytes: Bytes) -> Result<Bytes> {
+        let decoded = self.decode(bytes).await?;
+        tokio::task::spawn_blocking(move || encode_png(&decoded))
+            .await
+            .map_err(Error::internal)?
+    }
+
+    /// The face of whoever has none: a plain PNG of the size that cards usually have.
+    pub(crate) fn plain_face() -> Result<Bytes> {
+        const SLATE: image::Luma<u8> = image::Luma([96]);
+        encode_png(&image::GrayImage::from_pixel(400, 600, SLATE).into())
     }
 
     pub(crate) async fn delete(&self, character: CharacterId, hash: Option<&str>) -> Result<()> {
         self.objects.delete(&Self::source_key(character)).await?;
+        self.objects.delete(&Self::face_key(character)).await?;
         for size in SIZES {
             if let Some(hash) = hash {
                 self.objects.delete(&Self::size_key(character, hash, size)).await?;
@@ -102,9 +144,11 @@ impl Avatars {
         if let Some(bytes) = self.objects.get(&key).await? {
             return Ok(Some(picture(bytes)));
         }
-        let Some(source) = self.objects.get(&Self::source_key(character)).await? else {
-            return Ok(None);
+        let face = match self.separate_face(character).await? {
+            Some(face) => Some(face),
+            None => self.original(character).await?,
         };
+        let Some(source) = face else { return Ok(None) };
         // The name must be that of this file: otherwise any name would make a new object.
         if !hex(&Sha256::digest(&source)).starts_with(&hash[..16]) {
             return Ok(None);
@@ -175,6 +219,14 @@ fn scale(picture: &DynamicImage, size: u32) -> Result<Bytes> {
             ))
             .map_err(Error::internal)?;
     }
+    Ok(bytes.into())
+}
+
+fn encode_png(picture: &DynamicImage) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    picture
+        .write_with_encoder(PngEncoder::new(&mut bytes))
+        .map_err(Error::internal)?;
     Ok(bytes.into())
 }
 

@@ -1,4 +1,4 @@
-//! Characters: made, changed, listed, seen; importing them is in [`import`].
+//! Characters: made, changed, listed, seen; as files they come in by [`import`] and go out by [`export`].
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::avatar::Avatars;
 use crate::check::{self, set};
 use crate::world_book::WorldBooks;
 
+mod export;
 mod import;
 
 pub use import::{CardSource, Imported};

@@ -199,7 +199,9 @@ impl Chats {
     pub async fn create(&self, actor: &Actor, new: NewSession) -> Result<ChatSession> {
         actor.require(Permission::ChatUse)?;
         let owner = actor.require_user()?.user;
-        let Shared { store, limits, clock } = &*self.0.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.0.shared;
         let mut problems = Problems::new();
         let model = self.check_model(&mut problems, new.model.as_deref());
         if let Some(title) = &new.title {
@@ -268,6 +270,7 @@ impl Chats {
                 is_edited: false,
                 annotations: Value::Object(serde_json::Map::new()),
                 updated_at: now,
+                source: None,
             });
             rows.push(MessageRow {
                 id: MessageId::new(),
@@ -312,7 +315,12 @@ impl Chats {
     }
 
     /// The characters of a new session, in the order they were named.
-    async fn cast(&self, actor: &Actor, ids: &[CharacterId], problems: &mut Problems) -> Result<Vec<Character>> {
+    pub(crate) async fn cast(
+        &self,
+        actor: &Actor,
+        ids: &[CharacterId],
+        problems: &mut Problems,
+    ) -> Result<Vec<Character>> {
         let most = self.0.shared.limits.characters_per_session;
         if ids.is_empty() || ids.len() > most {
             problems.add(
@@ -389,7 +397,9 @@ impl Chats {
         if let Some(title) = &patch.title {
             self.check_title(&mut problems, title);
         }
-        let setup = self.check_setup(actor, patch.setup, Some(&session), &mut problems).await?;
+        let setup = self
+            .check_setup(actor, patch.setup, Some(&session), &mut problems)
+            .await?;
         problems.finish()?;
         let Shared { store, clock, .. } = &*self.0.shared;
         let change = SessionChange {

@@ -50,7 +50,8 @@ impl Chats {
             },
             setup: source.setup,
         };
-        store.chats.create(&fork, &rows).await?;
+        let file = store.chats.file(source.id).await?;
+        store.chats.create_from_file(&fork, &rows, file.as_deref()).await?;
         Ok(fork)
     }
 

@@ -7,7 +7,9 @@ pub mod account;
 pub mod avatar;
 pub mod character;
 pub mod chat;
+pub mod chat_file;
 mod check;
+pub mod export;
 pub mod files;
 mod fork;
 mod gather;
@@ -31,25 +33,50 @@ pub mod world_book;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tavern_domain::{Clock, Limits, Result};
+use tavern_domain::{Clock, Code, Error, Limits, Result};
 use tavern_models::Router;
 use tavern_storage::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::chat::ChatParts;
 
 pub use account::Accounts;
 pub use character::Characters;
 pub use chat::Chats;
+pub use export::Exports;
 pub use persona::Personas;
 pub use preset::Presets;
 pub use world_book::WorldBooks;
+
+/// Files being read or written whole at once: each may take hundreds of megabytes.
+const LARGE_FILES: usize = 2;
+/// How long somebody waits for a place among them.
+const LARGE_FILE_WAIT: Duration = Duration::from_secs(10);
 
 /// What the use cases share.
 pub(crate) struct Shared {
     pub store: Store,
     pub limits: Limits,
     pub clock: Arc<dyn Clock>,
+    large_files: Semaphore,
+}
+
+impl Shared {
+    /// A place to read or write a whole file.
+    ///
+    /// # Errors
+    /// OVERLOADED if none is free in time.
+    pub(crate) async fn large_file(&self) -> Result<SemaphorePermit<'_>> {
+        match tokio::time::timeout(LARGE_FILE_WAIT, self.large_files.acquire()).await {
+            Ok(place) => place.map_err(Error::internal),
+            Err(_) => Err(Error::new(
+                Code::Overloaded,
+                "Too many files are being read and written at this moment. Try again later.",
+            )),
+        }
+    }
 }
 
 /// What [`Services::open`] needs.
@@ -71,6 +98,7 @@ pub struct Services {
     pub world_books: WorldBooks,
     pub presets: Presets,
     pub personas: Personas,
+    pub exports: Exports,
     shared: Arc<Shared>,
 }
 
@@ -84,6 +112,7 @@ impl Services {
             store: parts.store,
             limits: parts.limits,
             clock: parts.clock,
+            large_files: Semaphore::new(LARGE_FILES),
         });
         let accounts = Accounts::open(Arc::clone(&shared), &parts.keys).await?;
         let world_books = WorldBooks::new(Arc::clone(&shared));
@@ -99,6 +128,7 @@ impl Services {
             models: parts.models,
         };
         let chats = Chats::start(Arc::clone(&shared), parts);
+        let exports = Exports::new(Arc::clone(&shared), accounts.clone(), characters.clone(), chats.clone());
         Ok(Self {
             accounts,
             characters,
@@ -106,6 +136,7 @@ impl Services {
             world_books,
             presets,
             personas,
+            exports,
             shared,
         })
     }

@@ -241,7 +241,9 @@ impl Chats {
         ids: &[MessageId],
     ) -> Result<Vec<MessageId>> {
         self.own_session(actor, session).await?;
-        let Shared { store, limits, clock } = &*self.0.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.0.shared;
         let most = limits.max_page_size as usize;
         if ids.is_empty() || ids.len() > most {
             return Err(Error::bad_input(

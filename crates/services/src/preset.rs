@@ -135,7 +135,9 @@ impl Presets {
 
     async fn insert(&self, actor: &Actor, patch: PresetPatch) -> Result<Preset> {
         let owner = actor.require_user()?.user;
-        let Shared { store, limits, clock } = &*self.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.shared;
         if store.presets.count_by_owner(owner).await? >= limits.presets_per_user {
             return Err(Error::of_field(
                 Code::QuotaExceeded,

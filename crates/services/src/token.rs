@@ -1,4 +1,4 @@
-//! Tokens: short-lived signed access tokens, and opaque refresh tokens.
+//! Tokens: short-lived signed access tokens, other signed claims, and opaque refresh tokens.
 //!
 //! Access tokens are JWTs signed with Ed25519; their `kid` names the key, the public halves are
 //! published as a JWKS. Nothing but our own keys, algorithm, type, issuer and audience is accepted.
@@ -14,6 +14,7 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use moka::sync::Cache;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::actor::SignedIn;
@@ -26,7 +27,7 @@ pub const REFRESH_LIFE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long a refresh token may be used a second time: two tabs, or an answer that got lost.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(20);
 
-const ISSUER: &str = "tavern";
+pub(crate) const ISSUER: &str = "tavern";
 /// RFC 9068: keeps other JWTs of the same key from passing as access tokens.
 const TOKEN_TYPE: &str = "at+jwt";
 /// Longer texts are none of our tokens.
@@ -140,13 +141,45 @@ impl AccessTokens {
             iat: now.seconds(),
             exp: expires_at.seconds(),
         };
+        Ok((self.sign(TOKEN_TYPE, &claims)?, expires_at))
+    }
+
+    /// A JWT of the type `kind`, which no other kind of token passes as.
+    ///
+    /// # Errors
+    /// If signing fails.
+    pub(crate) fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<String> {
         let header = Header {
-            typ: Some(TOKEN_TYPE.into()),
+            typ: Some(kind.into()),
             kid: Some(self.0.kid.clone()),
             ..Header::new(Algorithm::EdDSA)
         };
-        let token = jsonwebtoken::encode(&header, &claims, &self.0.signing).map_err(Error::internal)?;
-        Ok((token, expires_at))
+        jsonwebtoken::encode(&header, claims, &self.0.signing).map_err(Error::internal)
+    }
+
+    /// The claims of a token that we signed as a `kind` for `audience`; `None` of any other. Whoever
+    /// asks looks at when it ends: the house has its own clock.
+    pub(crate) fn claims<C: DeserializeOwned>(&self, kind: &str, audience: &str, token: &str) -> Option<C> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        if header.typ.as_deref() != Some(kind) {
+            return None;
+        }
+        let mut keys = self.0.verifying.iter();
+        let (_, key) = keys.find(|(kid, _)| Some(kid) == header.kid.as_ref())?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_exp = false;
+        Some(jsonwebtoken::decode::<C>(token, key, &validation).ok()?.claims)
+    }
+
+    /// Whether `login` has ended so lately that access tokens of it may still be about.
+    pub(crate) fn is_revoked(&self, login: RefreshFamilyId) -> bool {
+        self.0.revoked.contains_key(&login)
     }
 
     /// Who `token` speaks for, and until when.
@@ -165,37 +198,16 @@ impl AccessTokens {
         if expires_at <= now {
             return Err(refused("The access token has expired."));
         }
-        if self.0.revoked.contains_key(&signed_in.login) {
+        if self.is_revoked(signed_in.login) {
             return Err(refused("This login has ended."));
         }
         Ok((Actor::User(signed_in), expires_at))
     }
 
     fn verify(&self, token: &str) -> Result<(Arc<SignedIn>, Timestamp)> {
-        let invalid = || refused("The access token is not valid.");
-        if token.len() > LONGEST_TOKEN {
-            return Err(invalid());
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        if header.typ.as_deref() != Some(TOKEN_TYPE) {
-            return Err(invalid());
-        }
-        let key = self
-            .0
-            .verifying
-            .iter()
-            .find(|(kid, _)| Some(kid) == header.kid.as_ref())
-            .map(|(_, key)| key)
-            .ok_or_else(invalid)?;
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The house has its own clock.
-        validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
-            .map_err(|_| invalid())?
-            .claims;
+        let claims: Claims = self
+            .claims(TOKEN_TYPE, ISSUER, token)
+            .ok_or_else(|| refused("The access token is not valid."))?;
         let roles = claims.roles.iter().filter_map(|role| role.parse().ok()).collect();
         Ok((
             Arc::new(SignedIn {

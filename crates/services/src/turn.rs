@@ -448,7 +448,9 @@ impl Chats {
         key: Option<String>,
         request_hash: [u8; 32],
     ) -> Result<Option<Sent>> {
-        let Shared { store, limits, clock } = &*self.0.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.0.shared;
         let now = clock.now();
         let new_documents: Vec<_> = begun.rows.iter().map(|row| row.id).collect();
         // A place to write is taken, and the reply can be watched, before anybody can learn of it.

@@ -311,7 +311,9 @@ impl WorldBooks {
         patch: LoreEntryPatch,
     ) -> Result<(WorldBook, WorldEntry)> {
         self.for_change(actor, book).await?;
-        let Shared { store, limits, clock } = &*self.shared;
+        let Shared {
+            store, limits, clock, ..
+        } = &*self.shared;
         let mut problems = Problems::new();
         let stored = match id {
             Some(id) => {

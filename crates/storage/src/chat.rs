@@ -9,7 +9,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QueryResult, QuerySelect,
 };
 use tavern_domain::chat::{
     AuthorsNote, ChatSession, GroupSettings, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge,
@@ -25,7 +25,7 @@ pub use turn::{Idempotency, TurnOutcome, TurnStart};
 use crate::character::count_chat;
 use crate::cursor::{Reader, Writer};
 use crate::db::{Db, DbResult, from_json, lists, only, to_json};
-use crate::entity::{chat_session, generation, message as message_row, session_character, user_variables};
+use crate::entity::{chat_file, chat_session, generation, message as message_row, session_character, user_variables};
 
 /// The tag of a cursor in a list of sessions.
 const SESSIONS: u8 = 32;
@@ -84,6 +84,16 @@ pub struct ChatStore {
 impl ChatStore {
     /// A session with its first messages; each of its characters has one chat more, unless it is a fork.
     pub async fn create(&self, session: &ChatSession, messages: &[MessageRow]) -> Result<()> {
+        self.create_from_file(session, messages, None).await
+    }
+
+    /// As [`Self::create`], with what a file said of the chat besides its messages.
+    pub async fn create_from_file(
+        &self,
+        session: &ChatSession,
+        messages: &[MessageRow],
+        file: Option<&str>,
+    ) -> Result<()> {
         let id = session.id.uuid();
         let tx = self.db.begin().await?;
         let row = chat_session::ActiveModel {
@@ -115,6 +125,13 @@ impl ChatStore {
             .await
             .db()?;
         message::insert(&tx, messages).await?;
+        if let Some(file) = file {
+            let row = chat_file::ActiveModel {
+                session_id: Set(id),
+                body: Set(file.to_owned()),
+            };
+            chat_file::Entity::insert(row).exec_without_returning(&tx).await.db()?;
+        }
         if session.forked_from.is_none() {
             count_chat(&tx, &session.characters).await?;
         }
@@ -273,6 +290,25 @@ impl ChatStore {
             .await
             .db()?;
         Ok(rows.first().map(|row| row.next_sequence - count))
+    }
+
+    /// What the file of an imported chat says of it; `None` for a chat that began here.
+    pub async fn file(&self, id: SessionId) -> Result<Option<String>> {
+        let row = only(chat_file::Entity::find_by_id(id.uuid()), &self.db.read).await?;
+        Ok(row.map(|row| row.body))
+    }
+
+    /// Every fork among an account's chats, with the chat it goes on from, where that is still there.
+    pub async fn forks(&self, owner: UserId) -> Result<Vec<(SessionId, SessionId)>> {
+        let sql = "SELECT fork.id, message.session_id FROM chat_sessions AS fork \
+                   JOIN messages AS message ON message.id = fork.forked_from \
+                   WHERE fork.owner_id = $1 AND fork.forked_from IS NOT NULL ORDER BY fork.id";
+        let rows = self.db.rows(sql.to_owned(), vec![owner.uuid().into()]).await?;
+        let pair = |row: &QueryResult| {
+            let (fork, source): (Uuid, Uuid) = (row.try_get_by_index(0).db()?, row.try_get_by_index(1).db()?);
+            Ok((SessionId::from_uuid(fork), SessionId::from_uuid(source)))
+        };
+        rows.iter().map(pair).collect()
     }
 
     /// Variables that macros keep for an account.

@@ -12,7 +12,10 @@ mod lore;
 mod machine;
 mod macros;
 mod measure;
-#[cfg_attr(not(test), expect(dead_code, reason = "percentiles are for many values, and here are few"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "percentiles are for many values, and here are few")
+)]
 #[path = "../../bench/src/statistics.rs"]
 mod statistics;
 mod turn;

@@ -41,6 +41,7 @@ impl Fake {
         let state = Arc::new(Inner::default());
         let app = Router::new()
             .route("/v1/chat/completions", post(answer))
+            .route("/v1/completions", post(answer))
             .with_state(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/v1", listener.local_addr().expect("an address"));

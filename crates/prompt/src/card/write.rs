@@ -10,6 +10,7 @@ mod document;
 mod picture;
 mod transfer;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tavern_domain::Limits;
 use tavern_domain::character::CharacterText;
@@ -30,12 +31,14 @@ pub struct CardState<'a> {
     pub tags: &'a [String],
     /// Set if the world book changed since: what it is now, `null` for none.
     pub character_book: Option<&'a Value>,
-    /// Unix seconds of the last change here; `None` leaves the card's own date.
+    /// Unix seconds of the last change here. Written only if something of the card did change; `None`
+    /// leaves the card's own date.
     pub modified: Option<i64>,
 }
 
 /// The form to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CardFormat {
     Json,
     Png,
@@ -43,7 +46,8 @@ pub enum CardFormat {
 }
 
 /// The specification to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CardSpec {
     /// In a PNG: `chara` alone. A CHARX is V3 always.
     V2,
@@ -88,22 +92,19 @@ pub fn write_card(
     let (text, value) = json::repaired(payload, limits, &mut Warnings::default())?;
     let mut document = Document::read(&text, value, state.payload.is_some(), limits)?;
     document.update(state);
+    let modified = state.modified.filter(|_| document.is_changed());
     let mut warnings = Warnings::default();
     let (bytes, content_type, extension) = match format {
         CardFormat::Json => {
             transfer::tell_left_behind(&document, &mut warnings);
-            (
-                document.json(spec, state.modified).into_bytes(),
-                "application/json",
-                "json",
-            )
+            (document.json(spec, modified).into_bytes(), "application/json", "json")
         }
         CardFormat::Png => {
-            let bytes = write_png(&mut document, spec, state.modified, files, limits, &mut warnings)?;
+            let bytes = write_png(&mut document, spec, modified, files, limits, &mut warnings)?;
             (bytes, "image/png", "png")
         }
         CardFormat::Charx => {
-            let bytes = archive::write(&mut document, state.modified, files, limits, &mut warnings)?;
+            let bytes = archive::write(&mut document, modified, files, limits, &mut warnings)?;
             (bytes, "application/zip", "charx")
         }
     };

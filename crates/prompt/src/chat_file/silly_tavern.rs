@@ -94,7 +94,7 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<ImportedChat, ChatFile
     Ok(chat)
 }
 
-fn read_header(mut raw: Object) -> (ChatHeader, Value) {
+pub(super) fn read_header(mut raw: Object) -> (ChatHeader, Value) {
     let metadata = raw.get_mut("chat_metadata").map_or(Value::Null, Value::take);
     let name = |field| {
         let name = raw.get(field).and_then(Value::as_str);
@@ -155,6 +155,11 @@ fn role(raw: &Object, is_user: bool) -> ChatRole {
     } else {
         ChatRole::Assistant
     }
+}
+
+/// A message whose oddities have been told before.
+pub(super) fn message(raw: Object) -> ImportedMessage {
+    read_message(raw, &mut Notes::new(""), 0)
 }
 
 fn read_message(raw: Object, notes: &mut Notes, line: usize) -> ImportedMessage {
@@ -240,17 +245,30 @@ fn read_message(raw: Object, notes: &mut Notes, line: usize) -> ImportedMessage 
 /// The chat as a file of SillyTavern, whatever it came in.
 #[must_use]
 pub fn write_chat(chat: &ImportedChat) -> String {
-    let mut written = header(chat).to_string();
+    let mut written = write_header(&chat.header, &chat.metadata);
     let is_own = chat.format == ChatFormat::SillyTavern;
     for message in &chat.messages {
         written.push('\n');
-        let line = match message.raw.as_object().filter(|_| is_own) {
-            Some(raw) => updated(message, raw.clone()),
-            None => updated(message, Object::new()),
-        };
-        written.push_str(&Value::Object(line).to_string());
+        written.push_str(&line(message, is_own));
     }
     written
+}
+
+/// The first line of a file of SillyTavern's, without its end.
+#[must_use]
+pub fn write_header(header: &ChatHeader, metadata: &Value) -> String {
+    self::header(header, metadata).to_string()
+}
+
+/// A message as a line of SillyTavern's, without its end. Its `raw` is one of SillyTavern's, or null.
+#[must_use]
+pub fn write_message(message: &ImportedMessage) -> String {
+    line(message, true)
+}
+
+fn line(message: &ImportedMessage, is_own: bool) -> String {
+    let raw = message.raw.as_object().filter(|_| is_own).cloned();
+    Value::Object(updated(message, raw.unwrap_or_default())).to_string()
 }
 
 fn date(time: Option<Timestamp>) -> Option<Value> {
@@ -264,8 +282,7 @@ fn put(raw: &mut Object, name: &str, value: Option<Value>) {
     };
 }
 
-fn header(chat: &ImportedChat) -> Value {
-    let now = &chat.header;
+fn header(now: &ChatHeader, metadata: &Value) -> Value {
     let (mut raw, was) = match now.raw.as_object() {
         Some(raw) => (raw.clone(), Some(read_header(raw.clone()).0)),
         None => (Object::new(), None),
@@ -280,9 +297,9 @@ fn header(chat: &ImportedChat) -> Value {
     if was.as_ref().is_none_or(|was| was.created_at != now.created_at) {
         put(&mut raw, "create_date", date(now.created_at));
     }
-    if !chat.metadata.is_null() || was.is_none() {
-        let none = chat.metadata.is_null();
-        let metadata = if none { json!({}) } else { chat.metadata.clone() };
+    if !metadata.is_null() || was.is_none() {
+        let none = metadata.is_null();
+        let metadata = if none { json!({}) } else { metadata.clone() };
         raw.insert("chat_metadata".into(), metadata);
     }
     Value::Object(raw)
@@ -291,7 +308,7 @@ fn header(chat: &ImportedChat) -> Value {
 /// The message as it was, with what differs from it.
 fn updated(message: &ImportedMessage, mut raw: Object) -> Object {
     let is_new = raw.is_empty();
-    let was = read_message(raw.clone(), &mut Notes::new(""), 0);
+    let was = self::message(raw.clone());
     if is_new || was.name != message.name {
         raw.insert("name".into(), Value::from(message.name.as_str()));
     }

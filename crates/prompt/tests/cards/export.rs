@@ -304,6 +304,20 @@ fn a_text_that_lost_only_its_nuls_is_unchanged() {
 }
 
 #[test]
+fn a_card_that_did_not_change_keeps_its_date() {
+    let json = r#"{"spec":"chara_card_v3","data":{"name":"M","modification_date":7}}"#;
+    let card = read(json.as_bytes());
+    let touched = CardState {
+        modified: Some(1_800_000_000),
+        ..state(&card)
+    };
+    assert_eq!(
+        write(&touched, CardFormat::Json, CardSpec::V3, None).bytes,
+        json.as_bytes()
+    );
+}
+
+#[test]
 fn a_character_made_here_becomes_a_whole_card() {
     let text = tavern_domain::character::CharacterText {
         first_message: "Hi.".into(),

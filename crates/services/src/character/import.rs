@@ -12,7 +12,7 @@ use super::{CharacterPatch, Characters, check_patch};
 /// Where an imported card comes from.
 #[derive(Debug, Clone)]
 pub enum CardSource {
-    /// A PNG or JSON file.
+    /// A file of any form that cards come in.
     File(Bytes),
     /// A card's JSON.
     Json(Value),
@@ -74,19 +74,20 @@ impl Characters {
             warnings.push("The card has U+0000 in its texts; the character is without them.".into());
         }
         self.check_imported(field, &character)?;
-        if card.picture.as_ref().is_some_and(|picture| picture.bytes.is_none()) {
-            match self.avatars.check(bytes.clone()).await {
-                Ok(()) => character.summary.avatar = Some(self.avatars.keep(character.summary.id, bytes).await?),
-                Err(error) if error.code() == Code::BadUserInput => {
-                    // The card itself is sound: it comes in without a face.
-                    warnings.push(error.message().to_owned());
-                    self.avatars.keep(character.summary.id, bytes).await?;
-                }
-                Err(error) => return Err(error),
+        let mut face = card
+            .picture
+            .map(|picture| picture.bytes.map_or_else(|| bytes.clone(), Bytes::from));
+        if let Some(picture) = face.clone()
+            && let Err(error) = self.avatars.check(picture).await
+        {
+            if error.code() != Code::BadUserInput {
+                return Err(error);
             }
-        } else {
-            self.avatars.keep(character.summary.id, bytes).await?;
+            // The card itself is sound: it comes in without a face.
+            warnings.push(error.message().to_owned());
+            face = None;
         }
+        character.summary.avatar = self.avatars.keep(character.summary.id, bytes, face).await?;
         // The house itself has no account that a book could belong to.
         if let Some(book) = card.extensions.pointer("/data/character_book")
             && creator.is_some()
@@ -149,6 +150,19 @@ impl Characters {
             }
             told.finish().err().unwrap_or(error)
         })
+    }
+
+    /// The card's JSON as it came; `None` for a character that was made here.
+    pub(super) async fn card_payload(&self, id: CharacterId) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Payload {
+            payload: String,
+        }
+        let Some(record) = self.shared.store.documents.card(id).await? else {
+            return Ok(None);
+        };
+        let record: Payload = serde_json::from_str(&record).map_err(Error::internal)?;
+        Ok(Some(record.payload))
     }
 
     /// What a character's card carries that the platform has no field for; `{}` without a card.

@@ -3,6 +3,7 @@
 pub mod card_document;
 pub mod character;
 pub mod character_tag;
+pub mod chat_file;
 pub mod chat_session;
 pub mod generation;
 pub mod generation_prompt;

@@ -130,6 +130,10 @@ impl<'a> Document<'a> {
         self.before = before;
     }
 
+    pub fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
     /// Sets a field of the data, and its copy at the root if there is one.
     pub fn set(&mut self, field: &str, value: &Value) {
         self.is_changed = true;

@@ -115,6 +115,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_kept_of_a_file_line_by_line_gives_it_again(file in file()) {
+        let chat = read(&lines(&file));
+        let mut written = vec![write_header(&ChatHeader::of(chat.header.raw), &chat.metadata)];
+        for message in chat.messages {
+            let again = ImportedMessage::of(message.raw.clone());
+            prop_assert_eq!(again.as_ref(), Some(&message));
+            written.push(write_message(&message));
+        }
+        let written: Vec<Value> = written.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        prop_assert_eq!(written, file);
+    }
+
+    #[test]
     fn a_chat_made_here_is_read_as_it_was(file in file()) {
         let mut chat = read(&lines(&file));
         chat.header.raw = Value::Null;
