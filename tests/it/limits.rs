@@ -72,7 +72,7 @@ async fn a_message_has_so_many_swipes() {
     let refused = swipe().await;
     assert_eq!(
         user_errors(&refused["generateReply"]),
-        ["BAD_USER_INPUT"],
+        ["BAD_USER_INPUT messageId"],
         "{refused:#}"
     );
     let kept = client

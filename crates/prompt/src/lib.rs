@@ -1,9 +1,8 @@
-//! What enters a prompt: cards, macros, token estimates, assembly within a budget.
+//! What enters a prompt: cards, lore, macros, presets, token counts, and the assembly of it all within a budget.
 //!
-//! Pure: no I/O, no clock, no randomness. No input makes anything in here panic, and the work is
-//! linear in the input, which for foreign bytes is bounded first.
+//! [`turn::Turn`] puts the parts together; `docs/PROMPT.md` walks through them. Pure: no I/O and no clock; chance comes
+//! from a seed. No input makes anything in here panic, and what an input may cost is bounded.
 
-pub mod assemble;
 pub mod assembly;
 pub mod card;
 pub mod chat_file;
@@ -14,7 +13,6 @@ pub mod js_regex;
 mod lenient;
 pub mod lore;
 pub mod macros;
-pub mod names;
 pub mod preset;
 pub mod reply;
 pub mod scripts;
@@ -22,8 +20,6 @@ pub mod template;
 pub mod tokens;
 pub mod turn;
 
-pub use assemble::{HistoryMessage, Part, Prompt, PromptInput, PromptMessage, PromptTooLarge, assemble};
 pub use card::{Card, CardError, Picture, PictureKind, read_card};
 pub use file_name::safe_file_name;
-pub use names::Names;
 pub use tokens::estimate_tokens;

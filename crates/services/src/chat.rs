@@ -1,16 +1,21 @@
 //! Chat sessions: started, listed, changed, ended.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tavern_domain::character::Character;
-use tavern_domain::chat::{Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe};
+use tavern_domain::chat::{
+    Author, ChatRole, ChatSession, MessageBody, MessageRow, SessionSetup, SessionState, Swipe, Variables,
+};
 use tavern_domain::page::{Page, PageArgs};
-use tavern_domain::{Actor, CharacterId, Error, MessageId, Permission, PersonaId, Problems, Result, SessionId, UserId};
+use tavern_domain::{
+    Actor, CharacterId, Error, MessageId, Permission, PersonaId, Problems, Result, SessionId, Timestamp, UserId,
+};
 use tavern_models::Router;
 use tavern_prompt::estimate_tokens;
-use tavern_prompt::names::{Names, expand};
+use tavern_prompt::macros::{CardScene, Macros, Scene};
 use tavern_storage::SessionChange;
 use tavern_storage::Subscription;
 use tokio::sync::Semaphore;
@@ -20,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::Shared;
 use crate::account::Accounts;
 use crate::character::Characters;
+use crate::fork::seed_of;
 use crate::gather::Ready;
 use crate::live::LiveReplies;
 use crate::persona::Personas;
@@ -237,32 +243,28 @@ impl Chats {
             if greetings.is_empty() {
                 continue;
             }
-            let swipes: Vec<_> = greetings
-                .iter()
-                .map(|greeting| {
-                    let content = expand(
-                        greeting,
-                        Names {
-                            char: character.text.nickname.as_deref().unwrap_or(&character.summary.name),
-                            user: &user_name,
-                        },
-                    );
-                    Swipe {
-                        tokens: tokens_of(&content),
-                        content,
-                        reasoning: None,
-                        model: None,
-                        created_at: now,
-                        generation: None,
-                        kept: 0,
-                    }
-                })
-                .collect();
             let active = if index == 0 {
                 usize::try_from(new.greeting).unwrap_or(0)
             } else {
                 0
             };
+            let mut swipes = Vec::with_capacity(greetings.len());
+            for (number, greeting) in greetings.iter().enumerate() {
+                let (content, variables) = greet(character, greeting, &user_name, &state.variables, session_id, now);
+                // What a greeting sets counts if it is the one that is shown.
+                if number == active {
+                    state.variables = variables;
+                }
+                swipes.push(Swipe {
+                    tokens: tokens_of(&content),
+                    content,
+                    reasoning: None,
+                    model: None,
+                    created_at: now,
+                    generation: None,
+                    kept: 0,
+                });
+            }
             bodies.push(MessageBody {
                 version: 1,
                 swipes,
@@ -451,6 +453,36 @@ impl Chats {
 
 fn may_see(actor: &Actor, session: &ChatSession) -> bool {
     actor.is(session.owner) || actor.may(Permission::ChatModerate)
+}
+
+/// A greeting as it is said, and the chat's variables afterwards.
+fn greet(
+    character: &Character,
+    greeting: &str,
+    user: &str,
+    variables: &Variables,
+    session: SessionId,
+    now: Timestamp,
+) -> (String, Variables) {
+    let text = &character.text;
+    let scene = Scene {
+        user: Cow::Borrowed(user),
+        char: Cow::Borrowed(text.nickname.as_deref().unwrap_or(&character.summary.name)),
+        card: CardScene {
+            description: Cow::Borrowed(&text.description),
+            personality: Cow::Borrowed(&text.personality),
+            scenario: Cow::Borrowed(&text.scenario),
+            version: Cow::Borrowed(&text.character_version),
+            ..CardScene::default()
+        },
+        now: Some(now),
+        generation_type: "normal",
+        chat_seed: seed_of(session, &SessionState::default()),
+        ..Scene::default()
+    };
+    let mut macros = Macros::new(scene, variables.clone(), Variables::new(), rand::random());
+    let said = macros.expand(greeting);
+    (said, macros.finish().local)
 }
 
 /// What a character may open with: its first message and the alternates, and in company those meant for it.

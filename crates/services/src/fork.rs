@@ -44,7 +44,7 @@ impl Chats {
             characters: source.characters.clone(),
             model: source.model.clone(),
             state: SessionState {
-                seed: Some(seed_of(&source)),
+                seed: Some(seed_of(source.id, &source.state)),
                 before: None,
                 ..source.state
             },
@@ -105,7 +105,7 @@ impl Chats {
 }
 
 /// What stable picks of a chat are drawn from.
-pub(crate) fn seed_of(session: &ChatSession) -> u64 {
+pub(crate) fn seed_of(session: SessionId, state: &SessionState) -> u64 {
     // The low half of an id is random; truncation is meant.
-    session.state.seed.unwrap_or(session.id.uuid().as_u128() as u64)
+    state.seed.unwrap_or(session.uuid().as_u128() as u64)
 }

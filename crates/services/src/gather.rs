@@ -177,7 +177,7 @@ impl Chats {
             account_variables: store.chats.account_variables(session.owner).await?,
             timed: serde_json::from_value(timed.clone()).unwrap_or_default(),
             anchor: session.state.anchor.map(|id| id.to_string()),
-            chat_seed: seed_of(session),
+            chat_seed: seed_of(session.id, &session.state),
             seed: wish.seed,
             now: self.0.shared.clock.now(),
             utc_offset_minutes: 0,

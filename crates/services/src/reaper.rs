@@ -24,6 +24,8 @@ const SWEEP_AFTER: Duration = Duration::from_secs(600);
 /// better, but what it misses costs only space.
 const SWEEP_BACK: Duration = Duration::from_secs(24 * 3600);
 const SWEEP_BATCH: u32 = 500;
+/// How long it can be seen what was sent for a reply.
+const PROMPTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Starts the background work; it ends with the token of `chats`.
 pub(crate) fn start(chats: &Chats) {
@@ -201,6 +203,12 @@ impl Chats {
         self.0.accounts.clean_up().await?;
         store.chats.purge_idempotency(now).await?;
         self.0.characters.avatars().sweep(store, now).await?;
+        while store
+            .documents
+            .delete_prompts_before(now.minus(PROMPTS_KEPT), SWEEP_BATCH)
+            .await?
+            > 0
+        {}
         self.sweep_messages(now).await
     }
 
