@@ -354,3 +354,26 @@ async fn the_real_card_of_the_field_goes_out_whole() {
         was["data"]["character_book"]["entries"].as_array().map(Vec::len)
     );
 }
+
+#[tokio::test]
+async fn an_edited_entry_of_lore_goes_out_with_its_card() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("exporter").await;
+    let (id, _) = import(&client, "orla.png", png_card(&v2_card("Orla"))).await;
+    let lore = "query($id: ID!) { character(id: $id) { worldBook { id entries(first: 1) { nodes { id version } } } } }";
+    let got = client.data(lore, json!({ "id": id })).await;
+    let book = &got["character"]["worldBook"];
+    let entry = &book["entries"]["nodes"][0];
+    let input = json!({ "worldBookId": book["id"], "id": entry["id"], "expectedVersion": entry["version"], "content": "The clock stopped." });
+    let saved = client
+        .data(
+            "mutation($i: SaveWorldEntryInput!) { saveWorldEntry(input: $i) { userErrors { message field code } } }",
+            json!({ "i": input }),
+        )
+        .await;
+    assert_eq!(user_errors(&saved["saveWorldEntry"]), [""; 0], "{saved:#}");
+    let card: Value = serde_json::from_slice(&export(&client, &id, json!({})).await).expect("JSON");
+    let mut expected = v2_card("Orla");
+    expected["data"]["character_book"]["entries"][0]["content"] = json!("The clock stopped.");
+    assert_eq!(card["data"]["character_book"], expected["data"]["character_book"]);
+}

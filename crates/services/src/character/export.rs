@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tavern_domain::{Actor, CharacterId, Code, Error, Result};
 use tavern_prompt::PictureKind;
-use tavern_prompt::card::{CardFormat, CardSpec, CardState, SourceFiles, write_card};
+use tavern_prompt::card::{CardFormat, CardSpec, CardState, SourceFiles, extensions, write_card};
 use tavern_prompt::safe_file_name;
 
 use super::Characters;
@@ -44,6 +44,14 @@ impl Characters {
             "3.0" => CardSpec::V3,
             _ => CardSpec::V2,
         });
+        let mut book = match character.world_book {
+            Some(book) => self.world_books.for_card(actor, book, spec).await?,
+            None => None,
+        };
+        // A book that is as it came is left as it is written in the card.
+        if book.as_ref() == extensions::character_book(&self.card_extensions(id).await?) {
+            book = None;
+        }
         let limits = self.shared.limits.clone();
         let write = move || {
             let state = CardState {
@@ -51,7 +59,7 @@ impl Characters {
                 name: &character.summary.name,
                 text: &character.text,
                 tags: &character.summary.tags,
-                character_book: None,
+                character_book: book.as_ref(),
                 modified: Some(character.summary.updated_at.seconds()),
             };
             let files = SourceFiles {

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use serde_json::Value;
-use tavern_domain::lore::{LoreFormat, WorldBook, WorldEntry};
+use tavern_domain::lore::{LoreFormat, WorldBook, WorldBookText, WorldEntry};
 use tavern_domain::{Actor, Error, Problems, Result, UserId, WorldBookId, WorldEntryId};
-use tavern_prompt::lore::formats::{ImportedBook, read_world_book, read_world_book_value, write_world_file};
+use tavern_prompt::card::CardSpec;
+use tavern_prompt::lore::formats::{
+    ImportedBook, read_world_book, read_world_book_value, write_world_book, write_world_file,
+};
 
 use super::WorldBooks;
 use crate::check;
@@ -165,13 +168,7 @@ impl WorldBooks {
             "json"
         };
         let file_name = check::file_name(&text.name, extension);
-        // A book that came without a name stays without, as long as it is still called what it was then.
-        if let Some(source) = &text.source
-            && source.format == format
-            && source.key.as_ref() == Some(&text.name)
-        {
-            text.name.clear();
-        }
+        forget_given_name(&mut text, format);
         let json = tokio::task::spawn_blocking(move || {
             let entries: Vec<_> = entries.into_iter().map(|entry| entry.entry).collect();
             write_world_file(&text, &entries, format)
@@ -179,5 +176,39 @@ impl WorldBooks {
         .await
         .map_err(Error::internal)?;
         Ok(ExportedWorldBook { json, file_name })
+    }
+
+    /// A book as a card carries it, in the format it came in if that is a card's; `None` if the caller
+    /// may not see it.
+    pub(crate) async fn for_card(&self, actor: &Actor, id: WorldBookId, spec: CardSpec) -> Result<Option<Value>> {
+        let Some(book) = self.get(actor, id).await? else {
+            return Ok(None);
+        };
+        let entries = self.shared.store.documents.world_entries(id).await?;
+        let mut text = book.text;
+        let format = match text.source.as_ref().map(|source| source.format) {
+            Some(own @ (LoreFormat::CardV2 | LoreFormat::CardV3)) => own,
+            _ if spec == CardSpec::V2 => LoreFormat::CardV2,
+            _ => LoreFormat::CardV3,
+        };
+        forget_given_name(&mut text, format);
+        let write = move || {
+            let entries: Vec<_> = entries.into_iter().map(|entry| entry.entry).collect();
+            write_world_book(&text, &entries, format)
+        };
+        tokio::task::spawn_blocking(write)
+            .await
+            .map(Some)
+            .map_err(Error::internal)
+    }
+}
+
+/// A book that came without a name stays without, as long as it is still called what it was then.
+fn forget_given_name(text: &mut WorldBookText, format: LoreFormat) {
+    if let Some(source) = &text.source
+        && source.format == format
+        && source.key.as_ref() == Some(&text.name)
+    {
+        text.name.clear();
     }
 }
