@@ -187,6 +187,12 @@ async fn variables_change_with_accepted_replies_only_and_a_swipe_starts_over() {
 #[tokio::test]
 async fn macros_in_what_the_user_types_are_settled_when_it_is_sent() {
     let (_fake, _tavern, client, session) = house().await;
+    let wish = json!({ "i": { "sessionId": session, "content": "I roll {{roll:1d1}} as {{user}}." } });
+    let preview = client.data(PREVIEW, wish).await;
+    assert!(
+        contents(&preview["promptPreview"]["messages"]).contains(&"I roll 1 as teller."),
+        "{preview:#}"
+    );
     let input = json!({ "i": { "sessionId": session, "content": "I roll {{roll:1d1}} as {{user}}.{{setvar::luck::good}}", "generate": false } });
     let sent = client
         .data("mutation($i: SendMessageInput!) { sendMessage(input: $i) { message { content } generation { id } userErrors { message field code } } }", input)

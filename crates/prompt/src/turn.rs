@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tavern_domain::Timestamp;
 use tavern_domain::character::CharacterText;
-use tavern_domain::chat::{AuthorsNote, ChatRole, GroupMode, GroupSettings, Variables};
+use tavern_domain::chat::{AuthorsNote, ChatRole, GroupMode, GroupSettings, TurnEffects, Variables, merge};
 use tavern_domain::generation::GenerationKind;
 use tavern_domain::lore::trigger_name;
 use tavern_domain::persona::PersonaText;
@@ -239,6 +239,12 @@ impl Turn {
             .apply(content, Placement::UserInput, Purpose::Store, Some(0), &mut macros, run);
         let said = macros.expand(&scripted);
         (said, macros.finish())
+    }
+
+    /// Starts from what the user's own message has done to variables.
+    pub fn hear(&mut self, said: &TurnEffects) {
+        merge(&mut self.variables, &said.variables);
+        merge(&mut self.account_variables, &said.account_variables);
     }
 
     fn finish(&self, built: BuiltPrompt<'_>, lore: &Activation, effects: Effects, mut warnings: Vec<String>) -> Built {

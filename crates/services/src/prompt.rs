@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tavern_domain::chat::{ChatSession, TurnEffects, Variables, changes, merge};
+use tavern_domain::chat::{ChatSession, TurnEffects, Variables, changes};
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions};
 use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Problems, Result, SessionId};
@@ -138,13 +138,20 @@ impl Chats {
             _ => None,
         };
         let model = self.model_of(&session, &wish.options);
-        let material = self
+        let (content, said) = match wish.content {
+            Some(content) => {
+                let (content, said) = self.said(&session, character, content).await?;
+                (Some(content), said)
+            }
+            None => (None, None),
+        };
+        let mut material = self
             .gather(&Wish {
                 session: &session,
                 kind: wish.kind,
                 character,
                 target,
-                content: wish.content.as_deref(),
+                content: content.as_deref(),
                 guidance: wish.guidance.as_deref(),
                 options: &wish.options,
                 model: &model,
@@ -152,6 +159,9 @@ impl Chats {
                 dry_run: true,
             })
             .await?;
+        if let Some(said) = &said {
+            material.hear(said);
+        }
         Ok(build(material).await?.1.preview)
     }
 
@@ -244,8 +254,7 @@ impl Chats {
             .await?;
         let before = (material.variables.clone(), material.account_variables.clone());
         if let Some(said) = &turn.said {
-            merge(&mut material.variables, &said.variables);
-            merge(&mut material.account_variables, &said.account_variables);
+            material.hear(said);
         }
         let (material, built) = build(material).await?;
         store.documents.put_prompt(generation.id, &built.preview).await?;
