@@ -61,7 +61,8 @@ pub struct PromptBlock {
 pub struct LoreActivation {
     pub entry_id: ID,
     pub book: String,
-    pub comment: String,
+    /// Its title; null if it has none.
+    pub comment: Option<String>,
     pub activated: bool,
     /// As the entry has it.
     pub matched_key: Option<String>,
@@ -149,7 +150,7 @@ impl From<domain::LoreActivation> for LoreActivation {
         Self {
             entry_id: lore.entry.into(),
             book: lore.book,
-            comment: lore.comment,
+            comment: (!lore.comment.is_empty()).then_some(lore.comment),
             activated: lore.activated,
             matched_key: lore.matched_key,
             matched_in: lore.matched_in,
