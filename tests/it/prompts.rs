@@ -222,14 +222,14 @@ async fn a_preset_shapes_the_prompt_the_sampling_and_what_is_stored() {
                     { "identifier": "close", "enabled": true }
                 ] }]
             },
-            "regexScripts": [{ "scriptName": "shout", "findRegex": "/loud/g", "replaceString": "LOUD", "placement": [2], "disabled": false }]
+            "regexScripts": [{ "scriptName": "shout", "findRegex": "/loud/g", "replaceString": "LOUD", "placement": [1, 2], "disabled": false }]
         }),
     )
     .await;
     update(&client, &session, json!({ "presetId": preset })).await;
     fake.next(Script::Say(vec!["A lo", "ud song.\nteller: And", " I too!"]))
         .await;
-    let (_, generation) = client.send(&session, "Sing.", json!({})).await;
+    let (_, generation) = client.send(&session, "Sing loud.", json!({})).await;
     let ended = client.ended(&generation).await;
     assert_eq!(
         ended["message"]["content"], "A LOUD song.",
@@ -241,6 +241,10 @@ async fn a_preset_shapes_the_prompt_the_sampling_and_what_is_stored() {
     assert!(
         messages.last().is_some_and(|last| last.starts_with("Mind ")),
         "{messages:?}"
+    );
+    assert!(
+        messages.contains(&"Sing LOUD."),
+        "what the user types is rewritten, too: {messages:?}"
     );
     assert_eq!(sent["temperature"], 0.25);
 }

@@ -185,8 +185,11 @@ impl Chats {
         })
     }
 
-    /// Whether cards that the owner brought in rewrite what is said.
-    pub(crate) async fn has_own_scripts(&self, session: &ChatSession) -> Result<bool> {
+    /// Whether anything may rewrite what is said: the preset, or cards that the owner brought in.
+    pub(crate) async fn has_scripts(&self, session: &ChatSession) -> Result<bool> {
+        if !self.preset(session).await?.regex_scripts.is_empty() {
+            return Ok(true);
+        }
         let (members, _) = self.members(session, None).await?;
         let cards = self.cards(&members).await?;
         let mut own = members

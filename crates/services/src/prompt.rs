@@ -174,7 +174,7 @@ impl Chats {
         content: String,
     ) -> Result<(String, Option<TurnEffects>)> {
         let options = GenerationOptions::default();
-        if !has_macros(&content) && session.setup.preset.is_none() && !self.has_own_scripts(session).await? {
+        if !has_macros(&content) && !self.has_scripts(session).await? {
             return Ok((content, None));
         }
         let model = self.model_of(session, &options);
