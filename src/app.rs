@@ -1,7 +1,9 @@
 //! The wiring: from a configuration to a running server.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tavern_domain::SystemClock;
@@ -11,6 +13,7 @@ use tavern_gateway::server;
 use tavern_gateway::ws::Sockets;
 use tavern_gateway::{Front, Origins, graphql_routes, objects, playground};
 use tavern_models::Router;
+use tavern_plugins::settings::CompileSettings;
 use tavern_services::{Parts, Services};
 use tavern_storage::{ObjectsConfig, Store, StoreConfig};
 use tokio::task::JoinHandle;
@@ -63,6 +66,21 @@ pub fn store_config(config: &Config) -> StoreConfig {
     }
 }
 
+/// Components are compiled by this program itself, run anew, unless another one is set.
+fn compile_settings(config: &Config, data_dir: &Path) -> anyhow::Result<CompileSettings> {
+    let worker = &config.extensions.worker;
+    Ok(CompileSettings {
+        cache: data_dir.join("extensions"),
+        worker: if worker.as_os_str().is_empty() {
+            std::env::current_exe().context("where this program is")?
+        } else {
+            worker.clone()
+        },
+        worker_arguments: vec!["compile-extension".into()],
+        patience: Duration::from_secs(2 * config.extensions.limits.compile_seconds),
+    })
+}
+
 /// Opens the stores and the use cases over them.
 ///
 /// # Errors
@@ -80,6 +98,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Services> {
         clock: Arc::new(SystemClock),
         models,
         keys: data_dir.join("keys"),
+        compile: compile_settings(config, &data_dir)?,
+        plugins: config.extensions.clone(),
     };
     Ok(Services::open(parts).await?)
 }

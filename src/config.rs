@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tavern_domain::Limits;
 use tavern_gateway::Origins;
 use tavern_models::{ModelConfig, ModelsConfig, ProviderConfig};
+use tavern_plugins::settings::PluginSettings;
 
 /// The file that is read if it is there and no other is named.
 pub const FILE: &str = "tavern.toml";
@@ -34,6 +35,7 @@ pub struct Config {
     pub objects: ObjectsConfig,
     pub log: LogConfig,
     pub limits: Limits,
+    pub extensions: PluginSettings,
     pub providers: Vec<ProviderConfig>,
     pub models: Vec<ModelConfig>,
 }
@@ -105,6 +107,7 @@ impl Default for Config {
             objects: ObjectsConfig::default(),
             log: LogConfig::default(),
             limits: Limits::default(),
+            extensions: PluginSettings::default(),
             providers: Vec::new(),
             models: Vec::new(),
         }

@@ -55,6 +55,9 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Compile an extension from standard input to standard output: what the server runs for itself.
+    #[command(hide = true)]
+    CompileExtension,
     /// Look after accounts.
     Admin {
         #[command(subcommand)]
@@ -90,6 +93,9 @@ enum Admin {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::CompileExtension) = cli.command {
+        std::process::exit(tavern_plugins::compile::worker());
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,8 +7,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// The floors, lowest first. A crate imports only from floors below its own; `schema` is below `resolvers`.
 const FLOORS: [&[&str]; 7] = [
     &["tavern-domain", "tavern-migrations"],
-    &["tavern-prompt", "tavern-models", "tavern-storage"],
-    &["tavern-services"],
+    &["tavern-prompt", "tavern-models", "tavern-storage", "tavern-plugins"],
+    &["tavern-services", "tavern-workbench"],
     &["tavern-schema"],
     &["tavern-resolvers"],
     &["tavern-gateway"],
@@ -27,7 +27,7 @@ const KEPT: [(&str, &[&str]); 8] = [
     ("redis", &["tavern-storage"]),
     ("wasmtime", &["tavern-plugins"]),
     ("axum", &["tavern-gateway", "tavern"]),
-    ("reqwest", &["tavern-models"]),
+    ("reqwest", &["tavern-models", "tavern-plugins", "tavern-workbench"]),
 ];
 
 /// Crates that do no I/O have none of these.

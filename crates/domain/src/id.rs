@@ -101,6 +101,12 @@ id!(/// A preset.
     PresetId, "pre_");
 id!(/// A persona.
     PersonaId, "per_");
+id!(/// An extension that somebody published.
+    ExtensionId, "ext_");
+id!(/// A version of an extension.
+    ExtensionVersionId, "exv_");
+id!(/// An extension in an account.
+    InstallationId, "ins_");
 id!(/// A login: the family of refresh tokens that descend from one sign-in.
     RefreshFamilyId, "lgn_");
 

@@ -10,6 +10,7 @@ pub mod chat;
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod extension;
 pub mod generation;
 pub mod id;
 pub mod limits;
@@ -24,7 +25,7 @@ pub use actor::{Actor, Permission, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Code, Error, FieldError, Problems, Result};
 pub use id::{
-    CharacterId, GenerationId, MessageId, PersonaId, PresetId, RefreshFamilyId, SessionId, UserId, ViewerId,
-    WorldBookId, WorldEntryId,
+    CharacterId, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, MessageId, PersonaId, PresetId,
+    RefreshFamilyId, SessionId, UserId, ViewerId, WorldBookId, WorldEntryId,
 };
 pub use limits::Limits;

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::Shared;
 use crate::account::Accounts;
 use crate::character::Characters;
+use crate::extension::Extensions;
 use crate::fork::seed_of;
 use crate::gather::Ready;
 use crate::live::LiveReplies;
@@ -62,6 +63,7 @@ pub(crate) struct ChatParts {
     pub world_books: WorldBooks,
     pub presets: Presets,
     pub personas: Personas,
+    pub extensions: Extensions,
     pub models: Router,
 }
 
@@ -76,6 +78,7 @@ pub(crate) struct Inner {
     pub world_books: WorldBooks,
     pub presets: Presets,
     pub personas: Personas,
+    pub extensions: Extensions,
     pub models: Router,
     pub ready: Ready,
     pub live: LiveReplies,
@@ -97,6 +100,7 @@ impl Chats {
             world_books: parts.world_books,
             presets: parts.presets,
             personas: parts.personas,
+            extensions: parts.extensions,
             models: parts.models,
             ready: Ready::default(),
             live: LiveReplies::default(),

@@ -10,6 +10,7 @@ pub mod chat;
 pub mod chat_file;
 mod check;
 pub mod export;
+pub mod extension;
 pub mod files;
 mod fork;
 mod gather;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use tavern_domain::{Clock, Code, Error, Limits, Result};
 use tavern_models::Router;
+use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tavern_storage::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -46,6 +48,7 @@ pub use account::Accounts;
 pub use character::Characters;
 pub use chat::Chats;
 pub use export::Exports;
+pub use extension::Extensions;
 pub use persona::Personas;
 pub use preset::Presets;
 pub use world_book::WorldBooks;
@@ -87,6 +90,8 @@ pub struct Parts {
     pub models: Router,
     /// Where signing keys are kept.
     pub keys: PathBuf,
+    pub plugins: PluginSettings,
+    pub compile: CompileSettings,
 }
 
 /// All use cases.
@@ -99,6 +104,7 @@ pub struct Services {
     pub presets: Presets,
     pub personas: Personas,
     pub exports: Exports,
+    pub extensions: Extensions,
     shared: Arc<Shared>,
 }
 
@@ -119,7 +125,16 @@ impl Services {
         let characters = Characters::new(Arc::clone(&shared), world_books.clone());
         let presets = Presets::new(Arc::clone(&shared));
         let personas = Personas::new(Arc::clone(&shared), world_books.clone());
+        let extensions = Extensions::open(
+            Arc::clone(&shared),
+            &parts.keys,
+            parts.models.clone(),
+            parts.plugins,
+            parts.compile,
+        )
+        .await?;
         let parts = ChatParts {
+            extensions: extensions.clone(),
             accounts: accounts.clone(),
             characters: characters.clone(),
             world_books: world_books.clone(),
@@ -137,6 +152,7 @@ impl Services {
             presets,
             personas,
             exports,
+            extensions,
             shared,
         })
     }

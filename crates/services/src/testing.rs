@@ -1,11 +1,14 @@
 //! The use cases over a store of their own, by a clock that moves only when told to: for unit tests.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tavern_domain::actor::SignedIn;
 use tavern_domain::{Actor, Clock as _, Limits, ManualClock, RefreshFamilyId, SystemClock};
 use tavern_models::{ModelsConfig, Router};
+use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tavern_storage::{ObjectsConfig, Store, StoreConfig};
 use tempfile::TempDir;
 
@@ -39,6 +42,13 @@ impl House {
             limits,
             clock: Arc::new(clock.clone()),
             keys: folder.path().join("keys"),
+            plugins: PluginSettings::default(),
+            compile: CompileSettings {
+                cache: folder.path().join("extensions"),
+                worker: PathBuf::from("/nonexistent"),
+                worker_arguments: Vec::new(),
+                patience: Duration::from_secs(1),
+            },
         };
         let services = Services::open(parts).await.expect("the services");
         Self {

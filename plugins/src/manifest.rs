@@ -1,0 +1,134 @@
+//! `extension.toml`: who an extension is, where it is called, and what it asks for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tavern_domain::extension::{Capability, Hook};
+
+/// What an author writes. Unknown keys are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    pub extension: About,
+    /// Where it is called, by hook; each is exported by the component, and each export stands here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<Hook, HookSettings>,
+    /// What it asks for, and why, for whoever installs it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub permissions: BTreeMap<Capability, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub macros: Vec<MacroDeclaration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolDeclaration>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretDeclaration>,
+    /// Names of counters; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct About {
+    /// `publisher/name`, each 2 to 40 of `a-z 0-9 -`, beginning with a letter.
+    pub id: String,
+    /// Semantic version.
+    pub version: String,
+    pub title: String,
+    pub summary: String,
+    /// Which versions of `tavern:extension` it works with, such as `^0.1`.
+    pub api: String,
+    /// SPDX.
+    pub license: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keywords: Vec<String>,
+    /// It brings an interpreter along, and gets more room for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large_runtime: bool,
+}
+
+/// In which order hooks of one kind are called: phases first, then priority, higher first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Sanitize,
+    Enrich,
+    #[default]
+    Transform,
+    Budget,
+    Observe,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HookSettings {
+    pub phase: Phase,
+    /// -1000 to 1000.
+    pub priority: i32,
+    /// Ids of extensions that come after this one.
+    pub before: Vec<String>,
+    /// Ids of extensions that come before this one.
+    pub after: Vec<String>,
+    /// For `stream-filter`: when it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush: Option<Flush>,
+    /// For `stream-filter`: it is called only where one of these is seen, letters of either case alike.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<String>,
+    /// For `stream-filter`: or where one of these regular expressions matches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<String>,
+}
+
+/// When a stream filter gets what came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flush {
+    /// At the end of a sentence or a line, after 128 bytes, or after 40 ms.
+    Sentence,
+    /// After so many bytes, or after 40 ms.
+    Bytes(u32),
+    /// As the model gives it.
+    Token,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MacroDeclaration {
+    /// As in `{{name}}`, in lower case.
+    pub name: String,
+    pub help: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ToolDeclaration {
+    /// 1 to 64 of `a-z A-Z 0-9 _ -`.
+    pub name: String,
+    /// For the model.
+    pub description: String,
+    /// JSON schema of an object.
+    pub parameters: Value,
+}
+
+/// A secret that its owner sets, and that goes into requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecretDeclaration {
+    pub name: String,
+    pub title: String,
+    /// The hosts it may go to: each is permitted by an `http:HOST`.
+    pub hosts: Vec<String>,
+    /// The header it stands in.
+    pub header: String,
+    /// What the header says; `{}` is the secret.
+    #[serde(default = "plain_secret")]
+    pub format: String,
+}
+
+fn plain_secret() -> String {
+    "{}".into()
+}
