@@ -118,6 +118,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let config = Config::load(&flags)?;
     match cli.command {
+        Some(Command::CompileExtension) => Ok(()),
         None | Some(Command::Serve) => Box::pin(serve(&config)).await,
         Some(Command::Migrate { what }) => Box::pin(migrate(&config, what.unwrap_or(Migrate::Up))).await,
         Some(Command::Config {

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod compile;
 pub mod filters;
 pub mod host;
+mod instance;
 pub mod manifest;
 pub mod package;
 pub mod ports;
