@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::ChatRole;
+use crate::extension::PluginTrace;
 
 /// A prompt with the account of how it came about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct PromptPreview {
     pub warnings: Vec<String>,
     /// What `{{random}}`, `{{roll}}` and lore's chances were drawn from.
     pub seed: u64,
+    /// Calls of extensions before the prompt was sent.
+    #[serde(default)]
+    pub plugins: Vec<PluginTrace>,
 }
 
 /// A message for the model.

@@ -122,7 +122,13 @@ impl GenerationStore {
 
     /// Ends a generation, adds its tokens to the session, and remembers what the turn has done. False,
     /// and no change, if it ended before or has another writer.
-    pub async fn finish(&self, ended: &Generation, session_tokens: i64, effects: Option<&TurnEffects>) -> Result<bool> {
+    pub async fn finish(
+        &self,
+        ended: &Generation,
+        session_tokens: i64,
+        effects: Option<&TurnEffects>,
+        after_reply: bool,
+    ) -> Result<bool> {
         let change = generation::ActiveModel {
             status: Set(ended.status.code()),
             provider: Set(ended.provider.clone()),
