@@ -19,9 +19,9 @@ use crate::gather::Wish;
 use crate::hooks;
 
 /// How long a server may take for a reply before another one may try.
-const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// A job that was begun so often and never ended is given up.
-const TRIES: i32 = 3;
+const TRIES: u32 = 3;
 /// Jobs that are taken at once.
 const BATCH: u32 = 16;
 /// What a message's annotations may be in JSON.
@@ -30,33 +30,29 @@ const ANNOTATION_BYTES: usize = 64 << 10;
 const SUGGESTIONS: &str = "suggestions";
 
 impl Chats {
-    /// Does the jobs that are due, in the background.
-    pub(crate) fn begin_jobs(&self) {
+    /// Does the job of a reply that was just stored, in the background.
+    pub(crate) fn begin_job(&self, generation: GenerationId) {
         let chats = self.clone();
-        self.0.tasks.spawn(async move {
-            if let Err(error) = chats.do_jobs().await {
-                tracing::error!(?error, "the jobs after replies could not be taken; they are tried again");
-            }
-        });
+        self.0.tasks.spawn(async move { chats.do_job(generation).await });
     }
 
-    /// Takes the jobs that are due, and does them.
+    /// Takes over the jobs of servers that died, and does them.
     pub(crate) async fn do_jobs(&self) -> Result<()> {
         let now = self.0.shared.clock.now();
-        let jobs = self.0.shared.store.extensions.take_jobs(now, now.plus(LEASE), BATCH).await?;
-        let work = jobs.into_iter().map(|job| async move {
-            if job.attempts > TRIES {
-                tracing::warn!(generation = %job.generation, "the hooks after a reply never came to an end; they are given up");
-            } else if let Err(error) = self.after_reply(job.generation).await {
-                tracing::error!(generation = %job.generation, ?error, "the hooks after a reply failed; they are tried again");
-                return;
-            }
-            if let Err(error) = self.0.shared.store.extensions.job_done(job.generation).await {
-                tracing::error!(generation = %job.generation, ?error, "a job that is done could not be taken off");
-            }
-        });
-        futures::future::join_all(work).await;
+        let extensions = &self.0.shared.store.extensions;
+        let jobs = extensions.due_jobs(now, now.plus(LEASE), BATCH, TRIES).await?;
+        futures::future::join_all(jobs.iter().map(|job| self.do_job(job.generation))).await;
         Ok(())
+    }
+
+    async fn do_job(&self, generation: GenerationId) {
+        let done = match self.after_reply(generation).await {
+            Ok(()) => self.0.shared.store.extensions.job_done(generation).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            tracing::error!(%generation, ?error, "the hooks after a reply failed; they are tried again");
+        }
     }
 
     /// Calls the hooks after a reply, and keeps what they say.
@@ -101,7 +97,12 @@ impl Chats {
             .filter(|past| generation.kind != GenerationKind::Continue || past.id != target_id)
             .map(hooks::message)
             .collect();
-        let user = material.history.iter().rev().find(|past| past.role == ChatRole::User).map(hooks::message);
+        let user = material
+            .history
+            .iter()
+            .rev()
+            .find(|past| past.role == ChatRole::User)
+            .map(hooks::message);
         let reply = Message {
             id: target_id,
             role: Role::Assistant,
@@ -109,7 +110,7 @@ impl Chats {
             text: swipe.content.clone(),
         };
         let said = hooks.after_reply(&history, user.as_ref(), &reply).await;
-        self.0.extensions.keep_traces(id, &hooks.take_traces()).await?;
+        store.extensions.add_traces(id, &hooks.take_traces()).await?;
         if !said.variables.is_empty() {
             let changes = said.variables.clone();
             let set = |variables: &mut _| hooks::set_variables(variables, changes);
@@ -141,12 +142,18 @@ fn annotate(body: &mut MessageBody, reply: GenerationId, said: &AfterReply) -> R
         annotations.remove(extension);
     }
     for (extension, key, value) in &said.annotations {
-        let own = annotations.entry(extension).or_insert_with(|| Value::Object(Map::new()));
+        let own = annotations
+            .entry(extension)
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(own) = own {
             own.insert(key.clone(), value.clone());
         }
     }
-    let suggestions: Vec<_> = said.suggestions.iter().map(|(_, text)| Value::from(text.as_str())).collect();
+    let suggestions: Vec<_> = said
+        .suggestions
+        .iter()
+        .map(|(_, text)| Value::from(text.as_str()))
+        .collect();
     if suggestions.is_empty() {
         annotations.remove(SUGGESTIONS);
     } else {

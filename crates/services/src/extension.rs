@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tavern_domain::extension::PluginTrace;
-use tavern_domain::{Error, GenerationId, Result, UserId};
+use tavern_domain::{Error, Result, UserId};
 use tavern_models::Router;
 use tavern_plugins::Host;
 use tavern_plugins::chain::Chain;
@@ -40,15 +39,6 @@ impl Extensions {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.0.host
-    }
-
-    /// Keeps what was called for a generation, to be told of it.
-    ///
-    /// # Errors
-    /// If the store fails.
-    #[allow(clippy::unused_async, reason = "traces are stored here")]
-    pub(crate) async fn keep_traces(&self, _generation: GenerationId, _traces: &[PluginTrace]) -> Result<()> {
-        Ok(())
     }
 
     /// The extensions of an account that are on.

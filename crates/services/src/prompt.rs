@@ -329,7 +329,7 @@ impl Chats {
                 let built = self.build_with(material, hooks).await;
                 let traces = hooks.take_traces();
                 // Whatever comes of the turn, it can be told who did what.
-                self.0.extensions.keep_traces(generation.id, &traces).await?;
+                store.extensions.add_traces(generation.id, &traces).await?;
                 let (material, mut built, sampling) = built?;
                 built.preview.plugins = traces;
                 sample(&mut options, sampling, &self.0.shared.limits);

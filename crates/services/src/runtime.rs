@@ -13,8 +13,8 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::CharacterId;
-use tavern_domain::extension::Hook;
 use tavern_domain::chat::{ChatSession, MessageBody, TurnEffects};
+use tavern_domain::extension::Hook;
 use tavern_domain::generation::{
     Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
     UsageSource,
@@ -24,6 +24,7 @@ use tavern_models::{CompletionRequest, ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
 use tokio::time::Instant;
 
+use crate::after_reply;
 use crate::chat::{Chats, tokens_of};
 use crate::live::LiveReply;
 use crate::prompt::{Asked, Reply};
@@ -108,7 +109,14 @@ impl Chats {
         if let Some(mut reply) = reply {
             if let Some(hooks) = &mut reply.hooks {
                 let traces = hooks.take_traces();
-                if let Err(error) = self.0.extensions.keep_traces(turn.generation.id, &traces).await {
+                if let Err(error) = self
+                    .0
+                    .shared
+                    .store
+                    .extensions
+                    .add_traces(turn.generation.id, &traces)
+                    .await
+                {
                     tracing::error!(generation = %turn.generation.id, ?error, "what extensions did could not be kept");
                 }
                 ending.after_reply = ending.status == GenerationStatus::Completed && hooks.has(Hook::AfterReply);
@@ -128,7 +136,7 @@ impl Chats {
                     if is_complete {
                         drop(present);
                         if after_reply {
-                            self.begin_jobs();
+                            self.begin_job(turn.generation.id);
                         }
                         self.follow(turn.session, turn.generation.options, turn.next).await;
                     }
@@ -432,11 +440,15 @@ impl Chats {
         let tokens = generation.usage.as_ref().map_or(0, |usage| {
             i64::from(usage.prompt_tokens) + i64::from(usage.completion_tokens)
         });
-        Ok(store
-            .generations
-            .finish(&generation, tokens, ending.effects.as_ref(), ending.after_reply)
-            .await?
-            .then_some(generation))
+        let effects = ending.effects.as_ref();
+        let settled = if ending.after_reply {
+            let lease = self.0.shared.clock.now().plus(after_reply::LEASE);
+            let generations = &store.generations;
+            generations.finish_with_job(&generation, tokens, effects, lease).await?
+        } else {
+            store.generations.finish(&generation, tokens, effects).await?
+        };
+        Ok(settled.then_some(generation))
     }
 }
 

@@ -97,7 +97,10 @@ mod tests {
     fn what_is_asked_for_is_put_in_once_it_is_told() {
         let mut expansions = Expansions::new(["dice".to_owned()], ["tavern/dice".to_owned()]);
         let text = "{{dice::2d6}} and {{Dice::{{dice::1d4}}}} but {{other::x}}";
-        assert_eq!(expand(&expansions, text), "{{dice::2d6}} and {{Dice::{{dice::1d4}}}} but {{other::x}}");
+        assert_eq!(
+            expand(&expansions, text),
+            "{{dice::2d6}} and {{Dice::{{dice::1d4}}}} but {{other::x}}"
+        );
         let mut rounds = 0;
         loop {
             let asked = expansions.take_asked();
@@ -129,7 +132,11 @@ mod tests {
     #[test]
     fn no_more_calls_are_remembered_than_the_limit() {
         let mut expansions = Expansions::new(["dice".to_owned()], []);
-        let calls = |count: usize| (0..count).map(|number| format!("{{{{dice::{number}}}}}")).collect::<String>();
+        let calls = |count: usize| {
+            (0..count)
+                .map(|number| format!("{{{{dice::{number}}}}}"))
+                .collect::<String>()
+        };
         expand(&expansions, &calls(Expansions::MAX_CALLS));
         assert_eq!(expansions.take_asked().len(), Expansions::MAX_CALLS);
         expand(&expansions, &calls(Expansions::MAX_CALLS + 1));

@@ -120,8 +120,21 @@ fn candidates_are_the_active_entries_then_all_others_that_are_on() {
     ];
     let world = World::of(&entries).saying(&["hello"]);
     let candidates = world.run_with(|_| {}).decisions.candidates(10);
-    let told: Vec<_> = candidates.iter().map(|one| (&*one.key, one.active, one.keys.join(","))).collect();
-    assert_eq!(told, [("near", true, "hello,hi".to_owned()), ("far", false, "absent".to_owned())]);
+    let told: Vec<_> = candidates
+        .iter()
+        .map(|one| (&*one.key, one.active, one.keys.join(",")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("near", true, "hello,hi".to_owned()),
+            ("far", false, "absent".to_owned())
+        ]
+    );
     assert_eq!(candidates[0].content, "Near.");
-    assert_eq!(world.run_with(|_| {}).decisions.candidates(1).len(), 1, "no more than asked for");
+    assert_eq!(
+        world.run_with(|_| {}).decisions.candidates(1).len(),
+        1,
+        "no more than asked for"
+    );
 }
