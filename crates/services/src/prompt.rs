@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tavern_domain::chat::{ChatSession, TurnEffects, Variables, changes};
+use tavern_domain::extension::PluginTrace;
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions};
 use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Problems, Result, SessionId};
@@ -277,6 +278,14 @@ impl Chats {
     /// If the store fails.
     pub async fn sent_prompt(&self, generation: GenerationId) -> Result<Option<PromptPreview>> {
         self.0.shared.store.documents.prompt(generation).await
+    }
+
+    /// Calls of extensions in the making of replies: those of one reply together, in order.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn plugin_traces(&self, generations: &[GenerationId]) -> Result<Vec<(GenerationId, PluginTrace)>> {
+        self.0.shared.store.extensions.traces(generations).await
     }
 
     /// Builds the prompt of a turn that is real, and keeps it.
