@@ -309,6 +309,7 @@ impl Turn {
             tokenizer: self.counter.tokenizer().to_owned(),
             blocks,
             lore: decisions(lore),
+            plugins: Vec::new(),
             warnings,
             seed: self.seed,
             plugins: Vec::new(),
