@@ -21,12 +21,6 @@ pub struct PromptPreview {
     /// Hooks of extensions that were run for it.
     #[serde(default)]
     pub plugins: Vec<PluginTrace>,
-    pub warnings: Vec<String>,
-    /// What `{{random}}`, `{{roll}}` and lore's chances were drawn from.
-    pub seed: u64,
-    /// Calls of extensions before the prompt was sent.
-    #[serde(default)]
-    pub plugins: Vec<PluginTrace>,
 }
 
 /// A message for the model.

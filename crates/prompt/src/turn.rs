@@ -312,7 +312,6 @@ impl Turn {
             plugins: Vec::new(),
             warnings,
             seed: self.seed,
-            plugins: Vec::new(),
         };
         let opening = match (&built.prefill, self.kind) {
             // What a continued message begins with is in it already; only the postfix is new.
