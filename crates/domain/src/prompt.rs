@@ -21,6 +21,9 @@ pub struct PromptPreview {
     /// Hooks of extensions that were run for it.
     #[serde(default)]
     pub plugins: Vec<PluginTrace>,
+    pub warnings: Vec<String>,
+    /// What `{{random}}`, `{{roll}}` and lore's chances were drawn from.
+    pub seed: u64,
 }
 
 /// A message for the model.
