@@ -1,1 +1,3 @@
 //! What an author of extensions works with.
+
+pub mod build;
