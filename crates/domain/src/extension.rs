@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{ExtensionId, ExtensionVersionId, GenerationId, InstallationId, SessionId, Timestamp, UserId};
 
@@ -472,6 +473,8 @@ pub struct PreviousVersion {
 /// A line of what happened to an installation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExtensionLog {
+    /// Later ones have greater ids.
+    pub id: Uuid,
     pub at: Timestamp,
     pub event: ExtensionEvent,
 }

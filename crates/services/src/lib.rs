@@ -31,6 +31,7 @@ pub mod setup;
 mod testing;
 pub mod throttle;
 pub mod token;
+mod tool;
 pub mod turn;
 pub mod world_book;
 
@@ -180,6 +181,7 @@ impl Services {
     /// Ends what runs in the background: replies under way are interrupted and kept. Then closes the store.
     pub async fn close(&self) {
         self.chats.shut_down().await;
+        self.extensions.close().await;
         self.shared.store.close().await;
     }
 }

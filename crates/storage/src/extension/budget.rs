@@ -43,14 +43,19 @@ impl ExtensionStore {
         Ok(Some(u64::try_from(budget - used).unwrap_or(0)))
     }
 
-    /// Puts back what was reserved and not used.
-    pub async fn return_tokens(&self, installation: InstallationId, day: i32, tokens: u64) -> Result<()> {
-        let give = Statement::from_sql_and_values(
+    /// What was reserved turned out to be this much.
+    pub async fn settle_tokens(&self, installation: InstallationId, day: i32, reserved: u64, used: u64) -> Result<()> {
+        let settle = Statement::from_sql_and_values(
             self.db.backend(),
-            "UPDATE model_budgets SET tokens = tokens - $3 WHERE installation_id = $1 AND day = $2 AND tokens >= $3",
-            [installation.uuid().into(), day.into(), whole(tokens).into()],
+            "UPDATE model_budgets SET tokens = tokens - $3 + $4 WHERE installation_id = $1 AND day = $2",
+            [
+                installation.uuid().into(),
+                day.into(),
+                whole(reserved).into(),
+                whole(used).into(),
+            ],
         );
-        self.db.write.execute_raw(give).await.db()?;
+        self.db.write.execute_raw(settle).await.db()?;
         Ok(())
     }
 

@@ -167,17 +167,7 @@ impl ExtensionStore {
         if !update(&tx, changed, expected_revision).await? {
             return Ok(false);
         }
-        for secret in secrets {
-            match secret {
-                SecretChange::Set(secret) => put_secret(&tx, secret).await?,
-                SecretChange::Clear(name) => {
-                    installation_secret::Entity::delete_by_id((changed.id.uuid(), name.clone()))
-                        .exec(&tx)
-                        .await
-                        .db()?;
-                }
-            }
-        }
+        change_secrets(&tx, changed.id, secrets).await?;
         tx.commit().await.db()?;
         Ok(true)
     }
@@ -187,12 +177,14 @@ impl ExtensionStore {
         &self,
         changed: &Installation,
         expected_revision: i32,
+        secrets: &[SecretChange],
         switch: &Switch,
     ) -> Result<SwitchOutcome> {
         let tx = self.db.begin().await?;
         if !update(&tx, changed, expected_revision).await? {
             return Ok(SwitchOutcome::Changed);
         }
+        change_secrets(&tx, changed.id, secrets).await?;
         match switch {
             Switch::Upgrade {
                 keep,
@@ -323,6 +315,21 @@ async fn count(tx: &impl ConnectionTrait, extension: ExtensionId, by: i32) -> Re
         .exec(tx)
         .await
         .db()?;
+    Ok(())
+}
+
+async fn change_secrets(tx: &impl ConnectionTrait, of: InstallationId, changes: &[SecretChange]) -> Result<()> {
+    for change in changes {
+        match change {
+            SecretChange::Set(secret) => put_secret(tx, secret).await?,
+            SecretChange::Clear(name) => {
+                installation_secret::Entity::delete_by_id((of.uuid(), name.clone()))
+                    .exec(tx)
+                    .await
+                    .db()?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement};
-use tavern_domain::extension::{ExtensionEvent, ExtensionLog};
+use tavern_domain::extension::ExtensionLog;
 use tavern_domain::{InstallationId, Result, Timestamp};
 use uuid::Uuid;
 
@@ -16,9 +16,9 @@ use crate::entity::{extension_log, installation};
 const ROWS: usize = 128;
 
 impl ExtensionStore {
-    /// Adds lines, oldest first, and lets go of all but the newest `keep` of each installation. Lines of
+    /// Adds lines, and lets go of all but the newest `keep` of each installation. Lines of
     /// installations that are gone are dropped.
-    pub async fn add_logs(&self, lines: &[(InstallationId, Timestamp, ExtensionEvent)], keep: u32) -> Result<()> {
+    pub async fn add_logs(&self, lines: &[(InstallationId, ExtensionLog)], keep: u32) -> Result<()> {
         let about: BTreeSet<Uuid> = lines.iter().map(|(installation, ..)| installation.uuid()).collect();
         let tx = self.db.begin().await?;
         let mut there = BTreeSet::new();
@@ -37,13 +37,13 @@ impl ExtensionStore {
             there.extend(ids);
         }
         let mut rows = Vec::with_capacity(lines.len());
-        for (installation, at, event) in lines {
+        for (installation, line) in lines {
             if there.contains(&installation.uuid()) {
                 rows.push(extension_log::ActiveModel {
-                    id: Set(Uuid::now_v7()),
+                    id: Set(line.id),
                     installation_id: Set(installation.uuid()),
-                    at: Set(at.0),
-                    body: Set(to_json(event)?),
+                    at: Set(line.at.0),
+                    body: Set(to_json(&line.event)?),
                 });
             }
         }
@@ -75,6 +75,7 @@ impl ExtensionStore {
             .db()?;
         let line = |row: extension_log::Model| {
             Ok(ExtensionLog {
+                id: row.id,
                 at: Timestamp(row.at),
                 event: from_json(&row.body)?,
             })
