@@ -28,10 +28,13 @@ fn package(source: &str) -> Package {
     Package::of(&resolve, id).expect("it has a version")
 }
 
+/// What is replaced by what.
+type Changes = [(&'static str, &'static str)];
+
 #[test]
 fn only_what_old_components_do_not_notice_is_legal() {
     let next = ("@0.1.0", "@0.1.1");
-    let rows: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+    let rows: &[(&str, &Changes, Option<&str>)] = &[
         ("nothing", &[], None),
         (
             "a note",
