@@ -565,5 +565,11 @@ mod tests {
         assert!(!Capability::History(5).covers(&Capability::History(20)));
         assert!(Capability::StreamModify.covers(&Capability::StreamObserve));
         assert!(!Capability::StreamObserve.covers(&Capability::StreamModify));
+        let http = |host: &str| Capability::Http(host.into());
+        assert!(http("*.example.org").covers(&http("api.example.org")));
+        assert!(http("*.example.org").covers(&http("*.api.example.org")));
+        assert!(!http("*.example.org").covers(&http("example.org")));
+        assert!(!http("*.example.org").covers(&http("evilexample.org")));
+        assert!(!http("api.example.org").covers(&http("*.example.org")));
     }
 }
