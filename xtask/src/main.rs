@@ -12,6 +12,7 @@ mod postgres;
 mod report;
 mod server;
 mod shell;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,9 @@ enum Task {
     Schema,
     /// Build the web UI into playground/dist.
     Playground,
+    /// The versions of the interface of extensions.
+    #[command(subcommand)]
+    Wit(wit::Wit),
 }
 
 fn main() -> ExitCode {
@@ -91,5 +95,6 @@ fn run(task: Task) -> Result<()> {
         Task::Bench(bench) => bench.run(),
         Task::Schema => server::write_schema(),
         Task::Playground => npm::build_playground(),
+        Task::Wit(wit) => wit.run(),
     }
 }
