@@ -11,7 +11,6 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::Extensions;
 use super::chain::package_key;
 use super::keys;
-use super::shim::PackageShim as _;
 use crate::Shared;
 
 /// What became of a publication.
@@ -206,7 +205,7 @@ impl Extensions {
                 }
             }
         };
-        super::shim::verify(package, &key.public_key)
+        package::verify(package, &key.public_key)
             .map_err(|failed| check("signature", Code::BadUserInput, "package", failed.message))?;
         Ok(key)
     }
