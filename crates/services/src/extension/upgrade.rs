@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::shim::{HostShim as _, ManifestShim as _, widened};
+use tavern_plugins::manifest::widened;
+use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation, PreviousVersion};
