@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 use tavern_domain::extension::Hook;
 
+use super::names::camel;
 use super::{tools, world};
 use crate::embedded;
 use crate::project::Project;
@@ -81,14 +82,4 @@ fn entry(hooks: impl Iterator<Item = Hook>) -> String {
         );
     }
     text
-}
-
-fn camel(kebab: &str) -> String {
-    let mut words = kebab.split('-');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| {
-        let mut letters = word.chars();
-        let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
-        name + &initial.into_iter().chain(letters).collect::<String>()
-    })
 }
