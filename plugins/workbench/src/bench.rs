@@ -1,6 +1,5 @@
 //! Runs hooks in the real host, with values in memory and a model that says what the case has it say.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tavern_domain::extension::{Capability, ExtensionEvent, Hook, Outcome, PluginTrace};
 use tavern_domain::{InstallationId, ManualClock, Timestamp};
 use tavern_plugins::Host;
-use tavern_plugins::chain::{Chain, Member};
+use tavern_plugins::chain::Member;
 use tavern_plugins::ports::{KvEntry, KvKey, MemoryPorts, Secret};
 use tavern_plugins::program::{Bytewise, Program};
 use tavern_plugins::settings::{CompileSettings, PluginSettings};
-use tavern_plugins::turn::{Candidate, MacroCall, Message, TurnFacts};
+use tavern_plugins::turn::TurnFacts;
 
 use crate::case::{Case, Values};
 use crate::project::Project;
