@@ -208,9 +208,19 @@ impl TurnHooks {
         std::mem::take(&mut self.traces)
     }
 
+    /// Of others who have called on the turn's behalf, such as its filters.
+    pub fn add_traces(&mut self, traces: Vec<PluginTrace>) {
+        self.traces.extend(traces);
+    }
+
     #[must_use]
     pub fn facts(&self) -> &TurnFacts {
         &self.facts
+    }
+
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     #[must_use]

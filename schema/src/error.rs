@@ -52,6 +52,14 @@ pub enum UserError {
     ExportPreset(ExportPresetError),
     SavePersona(SavePersonaError),
     DeletePersona(DeletePersonaError),
+    PublishExtension(PublishExtensionError),
+    YankExtension(YankExtensionError),
+    RotatePublisherKey(RotatePublisherKeyError),
+    InstallExtension(InstallExtensionError),
+    ConfigureInstallation(ConfigureInstallationError),
+    UpgradeInstallation(UpgradeInstallationError),
+    RollbackInstallation(RollbackInstallationError),
+    UninstallExtension(UninstallExtensionError),
 }
 
 /// A mutation's own error with its own codes.
@@ -125,6 +133,14 @@ mutation_errors! {
     ExportPresetError, ExportPresetErrorCode { BadUserInput };
     SavePersonaError, SavePersonaErrorCode { BadUserInput, Conflict, QuotaExceeded };
     DeletePersonaError, DeletePersonaErrorCode { BadUserInput };
+    PublishExtensionError, PublishExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    YankExtensionError, YankExtensionErrorCode { BadUserInput };
+    RotatePublisherKeyError, RotatePublisherKeyErrorCode { BadUserInput, Conflict };
+    InstallExtensionError, InstallExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    ConfigureInstallationError, ConfigureInstallationErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    UpgradeInstallationError, UpgradeInstallationErrorCode { BadUserInput, Conflict, PluginError };
+    RollbackInstallationError, RollbackInstallationErrorCode { BadUserInput, Conflict, PluginError };
+    UninstallExtensionError, UninstallExtensionErrorCode { BadUserInput };
 }
 
 /// The user errors in `error`.

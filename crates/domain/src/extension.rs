@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::{ExtensionId, ExtensionVersionId, InstallationId, Timestamp, UserId};
+use crate::{ExtensionId, ExtensionVersionId, GenerationId, InstallationId, SessionId, Timestamp, UserId};
 
 /// A place where the host calls extensions. Its text is the name of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -371,6 +372,27 @@ pub struct Extension {
     pub updated_at: Timestamp,
 }
 
+/// Which extensions a list holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtensionFilter {
+    /// Found in name, title, summary or keywords; each word on its own.
+    pub query: Option<String>,
+    pub publisher: Option<String>,
+    pub hook: Option<Hook>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExtensionOrder {
+    /// The most installed first.
+    #[default]
+    Popular,
+    /// The youngest first.
+    New,
+    /// Who has the youngest version first.
+    Updated,
+    Name,
+}
+
 /// A version: immutable but for its being yanked or killed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExtensionVersion {
@@ -438,6 +460,24 @@ pub struct PreviousVersion {
     pub version: String,
     pub grants: Vec<Capability>,
     pub config: Value,
+}
+
+/// A line of what happened to an installation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtensionLog {
+    /// Later ones have greater ids.
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub event: ExtensionEvent,
+}
+
+/// A reply whose `after-reply` hooks are still to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterReplyJob {
+    pub generation: GenerationId,
+    pub session: SessionId,
+    /// How often it was begun, this time included.
+    pub attempts: u32,
 }
 
 /// Something that happened to an installation, for those who watch it.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::CharacterId;
 use tavern_domain::chat::{ChatSession, MessageBody, TurnEffects};
+use tavern_domain::extension::Hook;
 use tavern_domain::generation::{
     Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
     UsageSource,
@@ -23,6 +24,7 @@ use tavern_models::{CompletionRequest, ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
 use tokio::time::Instant;
 
+use crate::after_reply;
 use crate::chat::{Chats, tokens_of};
 use crate::live::LiveReply;
 use crate::prompt::{Asked, Reply};
@@ -67,6 +69,9 @@ pub(crate) struct Ending {
     /// What the turn does to the memory of its chat.
     #[serde(default)]
     pub effects: Option<TurnEffects>,
+    /// Extensions are to be called once it is stored.
+    #[serde(default)]
+    pub after_reply: bool,
 }
 
 /// Why the reading of the provider ended.
@@ -101,12 +106,27 @@ impl Chats {
         }
         let text = turn.live.written();
         let mut ending = self.ending(&turn, outcome, &text, &counted);
-        if let Some(reply) = reply
-            && !text.text.is_empty()
-        {
-            ending.content = reply.stored(&text.text).await;
-            ending.effects = Some(reply.effects);
+        if let Some(mut reply) = reply {
+            if let Some(hooks) = &mut reply.hooks {
+                let traces = hooks.take_traces();
+                if let Err(error) = self
+                    .0
+                    .shared
+                    .store
+                    .extensions
+                    .add_traces(turn.generation.id, &traces)
+                    .await
+                {
+                    tracing::error!(generation = %turn.generation.id, ?error, "what extensions did could not be kept");
+                }
+                ending.after_reply = ending.status == GenerationStatus::Completed && hooks.has(Hook::AfterReply);
+            }
+            if !text.text.is_empty() {
+                ending.content = reply.stored(&text.text).await;
+                ending.effects = Some(reply.effects);
+            }
         }
+        let after_reply = ending.after_reply;
         for attempt in 0..SETTLE_TRIES {
             match self.settle(turn.generation.clone(), text.clone(), ending.clone()).await {
                 Ok(Some(generation)) => {
@@ -115,6 +135,9 @@ impl Chats {
                     turn.live.end(Arc::new(generation));
                     if is_complete {
                         drop(present);
+                        if after_reply {
+                            self.begin_job(turn.generation.id);
+                        }
                         self.follow(turn.session, turn.generation.options, turn.next).await;
                     }
                     return;
@@ -138,12 +161,7 @@ impl Chats {
             Ok(asked) => asked,
             Err(error) => {
                 tracing::info!(generation = %turn.generation.id, ?error, "no prompt could be made");
-                let retryable = matches!(error.code(), Code::Unavailable | Code::Overloaded);
-                return Outcome::Failed(GenerationError {
-                    code: error.code().as_str().into(),
-                    message: error.message().into(),
-                    retryable,
-                });
+                return Outcome::Failed(failure(&error));
             }
         };
         counted.prompt = asked.prompt_tokens;
@@ -161,8 +179,11 @@ impl Chats {
             && let Some(reply) = reply
         {
             // What was held back, because it might have been the start of something else.
-            let (text, reasoning) = reply.finish();
+            let (text, reasoning) = reply.finish().await;
             live.append(&text, &reasoning);
+            if let Some(error) = reply.take_failure() {
+                return Outcome::Failed(failure(&error));
+            }
         }
         outcome
     }
@@ -182,6 +203,7 @@ impl Chats {
         let mut pending = false;
         loop {
             let flush_at = last_flush.map_or_else(Instant::now, |last| last + COALESCE);
+            let filter_at = reply.deadline();
             let event = tokio::select! {
                 biased;
                 () = live.fenced_out.cancelled() => return Outcome::FencedOut,
@@ -190,6 +212,14 @@ impl Chats {
                 () = tokio::time::sleep_until(flush_at), if pending => {
                     live.flush();
                     (pending, last_flush) = (false, Some(Instant::now()));
+                    continue;
+                }
+                () = tokio::time::sleep_until(filter_at.unwrap_or(flush_at)), if filter_at.is_some() => {
+                    let text = reply.flush().await;
+                    pending |= live.append(&text, "") > 0;
+                    if reply.is_over() {
+                        return Outcome::Finished(Some("stop".into()));
+                    }
                     continue;
                 }
                 event = events.next() => event,
@@ -241,7 +271,7 @@ impl Chats {
                 }
                 Some(ModelEvent::Text(text)) => {
                     self.note_first_token(live);
-                    let (text, reasoning) = reply.push(&text);
+                    let (text, reasoning) = reply.push(&text).await;
                     let waiting = live.append(&text, &reasoning);
                     if reply.is_over() {
                         return Outcome::Finished(Some("stop".into()));
@@ -319,6 +349,7 @@ impl Chats {
             ended_at,
             content: None,
             effects: None,
+            after_reply: false,
         }
     }
 
@@ -409,11 +440,15 @@ impl Chats {
         let tokens = generation.usage.as_ref().map_or(0, |usage| {
             i64::from(usage.prompt_tokens) + i64::from(usage.completion_tokens)
         });
-        Ok(store
-            .generations
-            .finish(&generation, tokens, ending.effects.as_ref())
-            .await?
-            .then_some(generation))
+        let effects = ending.effects.as_ref();
+        let settled = if ending.after_reply {
+            let lease = self.0.shared.clock.now().plus(after_reply::LEASE);
+            let generations = &store.generations;
+            generations.finish_with_job(&generation, tokens, effects, lease).await?
+        } else {
+            store.generations.finish(&generation, tokens, effects).await?
+        };
+        Ok(settled.then_some(generation))
     }
 }
 
@@ -441,6 +476,15 @@ pub(crate) fn place(body: &mut MessageBody, generation: &Generation) -> usize {
         }
     }
     body.active
+}
+
+/// What is told of a generation that could not go on.
+fn failure(error: &tavern_domain::Error) -> GenerationError {
+    GenerationError {
+        code: error.code().as_str().into(),
+        message: error.message().into(),
+        retryable: matches!(error.code(), Code::Unavailable | Code::Overloaded),
+    }
 }
 
 /// What is known of a reply's tokens.
