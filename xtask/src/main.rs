@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod guests;
 mod lanes;
 mod machine;
 mod npm;
@@ -51,6 +52,8 @@ enum Task {
     Bench(bench::Bench),
     /// Write schema/schema.graphql from the schema as compiled.
     Schema,
+    /// Build the bundled extensions into target/guests.
+    Guests,
     /// Build the web UI into playground/dist.
     Playground,
 }
@@ -90,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Services { action } => postgres::services(action),
         Task::Bench(bench) => bench.run(),
         Task::Schema => server::write_schema(),
+        Task::Guests => guests::build(),
         Task::Playground => npm::build_playground(),
     }
 }
