@@ -13,6 +13,7 @@ mod postgres;
 mod report;
 mod server;
 mod shell;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,9 @@ enum Task {
     Guests,
     /// Build the web UI into playground/dist.
     Playground,
+    /// The versions of the interface of extensions.
+    #[command(subcommand)]
+    Wit(wit::Wit),
 }
 
 fn main() -> ExitCode {
@@ -95,5 +99,6 @@ fn run(task: Task) -> Result<()> {
         Task::Schema => server::write_schema(),
         Task::Guests => guests::build(),
         Task::Playground => npm::build_playground(),
+        Task::Wit(wit) => wit.run(),
     }
 }
