@@ -21,6 +21,7 @@ use tavern_prompt::macros::{AskedMacro, Expansions, MAX_VALUE_BYTES, MAX_VARIABL
 use tavern_prompt::turn::{Built, PastMessage, Turn};
 
 use crate::chat::Chats;
+use crate::tool;
 use crate::turn::check_options;
 
 /// How often a turn is built anew because macros asked for something; arguments of macros may be macros.
@@ -85,6 +86,7 @@ impl Chats {
         mut material: Turn,
         hooks: &mut TurnHooks,
     ) -> Result<(Turn, Built, Sampling)> {
+        tool::make_room(&mut material, hooks);
         let history: Vec<_> = material.history.iter().map(message).collect();
         let before = hooks.before_prompt(&history).await;
         stop_at(before.abort)?;

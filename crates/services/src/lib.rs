@@ -31,6 +31,7 @@ pub mod setup;
 mod testing;
 pub mod throttle;
 pub mod token;
+mod tool;
 pub mod turn;
 pub mod world_book;
 

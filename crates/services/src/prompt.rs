@@ -428,6 +428,8 @@ fn asked(
             options,
             cast,
             kind: generation.kind,
+            tools: Vec::new(),
+            tools_closed: false,
         },
         reply: Reply {
             opening: built.opening,
@@ -444,8 +446,7 @@ fn asked(
 
 fn message(message: tavern_domain::prompt::PromptMessage) -> PromptMessage {
     PromptMessage {
-        role: message.role,
         name: message.name,
-        content: message.content,
+        ..PromptMessage::new(message.role, message.content)
     }
 }

@@ -198,6 +198,7 @@ impl Chats {
             content: None,
             effects: None,
             after_reply: false,
+            tools: Vec::new(),
         };
         self.settle(generation, record.text, ending).await
     }

@@ -28,6 +28,7 @@ use crate::after_reply;
 use crate::chat::{Chats, tokens_of};
 use crate::live::LiveReply;
 use crate::prompt::{Asked, Reply};
+use crate::tool::{self, Asking, ToolLog, ToolUse, Tools};
 use crate::turn::empty_swipe;
 
 /// How long a writer may be silent before another server takes its generation over.
@@ -72,6 +73,9 @@ pub(crate) struct Ending {
     /// Extensions are to be called once it is stored.
     #[serde(default)]
     pub after_reply: bool,
+    /// What the model has called.
+    #[serde(default)]
+    pub tools: Vec<ToolUse>,
 }
 
 /// Why the reading of the provider ended.
@@ -173,7 +177,12 @@ impl Chats {
         } = asked;
         let outcome = {
             let reply = reply.insert(new);
-            self.stream(turn, counted, reply, &models, request).await
+            // The model calls functions while filters read what it says.
+            let mut hooks = reply.hooks.take();
+            let tools = hooks.as_mut().map(|hooks| hooks as &mut dyn Tools);
+            let outcome = self.stream(turn, counted, reply, &models, request, tools).await;
+            reply.hooks = hooks;
+            outcome
         };
         if !matches!(outcome, Outcome::FencedOut)
             && let Some(reply) = reply
@@ -195,10 +204,18 @@ impl Chats {
         reply: &mut Reply,
         models: &[String],
         request: CompletionRequest,
+        tools: Option<&mut dyn Tools>,
     ) -> Outcome {
         let live = &turn.live;
         live.advance(|progress| progress.status = GenerationStatus::Connecting);
-        let mut events = self.0.models.stream(models, request);
+        let asking = Asking {
+            models: &self.0.models,
+            names: models,
+            generation: turn.generation.id,
+            prompt_tokens: counted.prompt,
+            reply_bytes: self.0.shared.limits.reply_bytes,
+        };
+        let mut events = tool::talk(asking, request, tools, &mut counted.tools);
         let mut last_flush: Option<Instant> = None;
         let mut pending = false;
         loop {
@@ -238,6 +255,8 @@ impl Chats {
                     counted.provider = Some(usage);
                     continue;
                 }
+                // Nothing was offered to a model that still calls.
+                Some(ModelEvent::ToolCall(_)) => continue,
                 Some(ModelEvent::AttemptStarted {
                     number,
                     provider,
@@ -245,6 +264,10 @@ impl Chats {
                 }) => {
                     let started_at = self.0.shared.clock.now();
                     live.advance(|progress| {
+                        // After functions have answered the model is asked anew.
+                        if let Some(before) = progress.attempts.last_mut().filter(|before| before.ended_at.is_none()) {
+                            (before.outcome, before.ended_at) = ("completed".into(), Some(started_at));
+                        }
                         progress.provider = Some(provider.clone());
                         progress.attempts.push(GenerationAttempt {
                             number,
@@ -301,9 +324,9 @@ impl Chats {
             if progress.first_token_at.is_none() {
                 progress.status = GenerationStatus::Streaming;
                 progress.first_token_at = Some(now);
-                if let Some(attempt) = progress.attempts.last_mut() {
-                    attempt.first_token_at = Some(now);
-                }
+            }
+            if let Some(attempt) = progress.attempts.last_mut() {
+                attempt.first_token_at.get_or_insert(now);
             }
         });
     }
@@ -350,6 +373,7 @@ impl Chats {
             content: None,
             effects: None,
             after_reply: false,
+            tools: counted.tools.uses.clone(),
         }
     }
 
@@ -360,7 +384,7 @@ impl Chats {
                 let reasoning = tokens_of(&text.reasoning);
                 (
                     ProviderUsage {
-                        prompt: counted.prompt,
+                        prompt: counted.prompt.saturating_add(counted.tools.prompt_tokens),
                         completion: tokens_of(&text.text).saturating_add(reasoning),
                         reasoning,
                         cached: 0,
@@ -417,6 +441,7 @@ impl Chats {
                         body.swipes.remove(index);
                         body.active = body.active.min(body.swipes.len() - 1);
                     }
+                    tool::note(body, generation.id, &ending.tools);
                     Ok(())
                 })
                 .await;
@@ -492,6 +517,7 @@ fn failure(error: &tavern_domain::Error) -> GenerationError {
 struct Counted {
     prompt: i32,
     provider: Option<ProviderUsage>,
+    tools: ToolLog,
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {

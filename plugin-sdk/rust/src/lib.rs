@@ -41,7 +41,7 @@ mod random;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
-pub use serde_json::{Value, json};
+pub use serde_json::{Value, from_value, json};
 pub use tavern_extension_derive::Extension;
 
 pub use bindings::tavern::extension::types::{Character, HookError, Message, Pair, Role, Turn};
