@@ -8,7 +8,9 @@
 
 pub mod bindings;
 pub mod chain;
+pub mod checks;
 pub mod compile;
+pub mod egress;
 pub mod filters;
 pub mod host;
 mod instance;

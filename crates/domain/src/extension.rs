@@ -242,6 +242,14 @@ impl Capability {
             (Self::History(has), Self::History(wants)) => has >= wants,
             (Self::Model(has), Self::Model(wants)) => has >= wants,
             (Self::StreamModify, Self::StreamObserve) => true,
+            (Self::Http(has), Self::Http(wants)) => {
+                let below = |name| {
+                    wants
+                        .strip_suffix(name)
+                        .is_some_and(|labels: &str| labels.ends_with('.'))
+                };
+                has == wants || has.strip_prefix("*.").is_some_and(below)
+            }
             (has, wants) => has == wants,
         }
     }
