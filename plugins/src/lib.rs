@@ -7,16 +7,29 @@
 //! through [`Ports`](ports::Ports).
 
 pub mod bindings;
+mod cache;
 pub mod chain;
 pub mod compile;
+pub mod egress;
+mod engine;
 pub mod filters;
 pub mod host;
+#[cfg(test)]
+mod hostile;
+mod imports;
+pub mod inspect;
 mod instance;
 pub mod manifest;
+pub mod outside;
 pub mod package;
 pub mod ports;
 pub mod program;
 pub mod settings;
+mod store;
+#[cfg(test)]
+mod testing;
 pub mod turn;
+mod wasi;
 
 pub use host::{Host, HostError};
+pub use instance::Failure;
