@@ -25,6 +25,8 @@ const MAX_PATTERNS: usize = 16;
 const MAX_PATTERN_BYTES: usize = 256;
 const MAX_FLUSH_BYTES: u32 = 4096;
 const MAX_KEYWORDS: usize = 10;
+/// Mistakes that are told at once.
+const MAX_MISTAKES: usize = 50;
 /// Bytes of the automaton of one pattern; it is built for every reply.
 const PATTERN_SIZE: usize = 1 << 18;
 
@@ -64,10 +66,8 @@ pub(super) fn examine(text: &str) -> Result<Manifest, Vec<Mistake>> {
         return Err(syntax(format!("extension.toml is larger than {MAX_BYTES} bytes.")));
     }
     let manifest: Manifest = toml::from_str(text).map_err(|error| {
-        let line = error
-            .span()
-            .map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count())
-            + 1;
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
         syntax(format!(
             "Line {line} of extension.toml: {}.",
             shorten(error.message(), 500)
@@ -89,10 +89,12 @@ struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
     fn add(&mut self, field: &'static str, message: impl Into<String>) {
-        self.0.push(Mistake {
-            field,
-            message: message.into(),
-        });
+        if self.0.len() < MAX_MISTAKES {
+            self.0.push(Mistake {
+                field,
+                message: message.into(),
+            });
+        }
     }
 
     /// A text of a length, in characters, that can be shown on one line.
@@ -368,7 +370,12 @@ fn order(hook: Hook, settings: &HookSettings, own: &str, found: &mut Mistakes) {
             }
         }
     }
-    if let Some(id) = settings.before.iter().find(|id| settings.after.contains(id)) {
+    if let Some(id) = settings
+        .before
+        .iter()
+        .take(MAX_HINTS)
+        .find(|id| settings.after.contains(id))
+    {
         found.add(
             "hooks",
             format!("hooks.{hook} wants to be both before and after `{}`.", shorten(id, 100)),
