@@ -374,6 +374,8 @@ pub struct Extension {
     /// For people, from the newest version's manifest.
     pub title: String,
     pub summary: String,
+    /// Accounts that have it.
+    pub installs: i32,
     /// Why an operator has stopped all versions.
     pub killed: Option<String>,
     pub created_at: Timestamp,

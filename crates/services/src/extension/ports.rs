@@ -196,11 +196,7 @@ fn completion(request: &ModelRequest, max_tokens: u32, form: PromptForm) -> Comp
     };
     let (messages, text) = match form {
         PromptForm::Chat => {
-            let message = |(speaker, content): &(String, String)| PromptMessage {
-                role: role(speaker),
-                name: None,
-                content: content.clone(),
-            };
+            let message = |(speaker, content): &(String, String)| PromptMessage::new(role(speaker), content.clone());
             (request.messages.iter().map(message).collect(), None)
         }
         PromptForm::Text => {
@@ -220,6 +216,8 @@ fn completion(request: &ModelRequest, max_tokens: u32, form: PromptForm) -> Comp
         seed: None,
         cast: Cast::default(),
         kind: GenerationKind::Normal,
+        tools: Vec::new(),
+        tools_closed: false,
     }
 }
 
