@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tavern_domain::Clock;
 
+use crate::breaker::Guard;
 use crate::chain::Chain;
 use crate::ports::Ports;
+use crate::pseudonym::Pseudonyms;
 use crate::settings::{CompileSettings, PluginSettings};
 use crate::turn::{TurnFacts, TurnHooks};
 
@@ -18,6 +20,8 @@ pub(crate) struct Inner {
     pub compile: CompileSettings,
     pub ports: Arc<dyn Ports>,
     pub clock: Arc<dyn Clock>,
+    pub guard: Arc<Guard>,
+    pub pseudonyms: Pseudonyms,
 }
 
 /// Why there is no host.
@@ -41,8 +45,9 @@ impl Host {
         ports: Arc<dyn Ports>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HostError> {
-        let _ = key;
         Ok(Self(Arc::new(Inner {
+            guard: Guard::new(&settings.killed),
+            pseudonyms: Pseudonyms::new(&key),
             settings,
             compile,
             ports,
@@ -54,6 +59,10 @@ impl Host {
     #[must_use]
     pub fn turn(&self, chain: Arc<Chain>, facts: TurnFacts) -> TurnHooks {
         TurnHooks::new(self.clone(), chain, facts)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
     }
 
     #[must_use]

@@ -7,18 +7,26 @@
 //! through [`Ports`](ports::Ports).
 
 pub mod bindings;
+pub mod breaker;
+mod calls;
 pub mod chain;
 pub mod checks;
 pub mod compile;
+mod edits;
 pub mod egress;
 pub mod filters;
 pub mod host;
 mod instance;
 pub mod manifest;
+mod order;
 pub mod package;
 pub mod ports;
 pub mod program;
+mod pseudonym;
+mod runner;
 pub mod settings;
+mod stage;
+mod triggers;
 pub mod turn;
 
 pub use host::{Host, HostError};

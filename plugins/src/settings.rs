@@ -94,6 +94,8 @@ pub struct PluginLimits {
     pub fuel_tool: u64,
     /// Fuel that guests with an interpreter get more, times.
     pub large_runtime_factor: u64,
+    /// And wall-clock time, times: an interpreter is some milliseconds slower to begin.
+    pub large_runtime_wall_factor: u32,
     /// Milliseconds of a call, waiting included.
     pub wall_ms: u64,
     /// The same for a hook that may send requests or call the model.
@@ -162,6 +164,7 @@ impl Default for PluginLimits {
             fuel_rank: 20_000_000,
             fuel_tool: 50_000_000,
             large_runtime_factor: 10,
+            large_runtime_wall_factor: 4,
             wall_ms: 250,
             wall_http_ms: 1_500,
             wall_flush_ms: 20,

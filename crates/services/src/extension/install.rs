@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::shim::{API_VERSION, HostShim as _, ManifestShim as _, schema};
+use tavern_plugins::checks::schema;
+use tavern_plugins::manifest::API_VERSION;
+use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation};

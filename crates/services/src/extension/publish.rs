@@ -4,14 +4,14 @@ use bytes::Bytes;
 use semver::Version;
 use tavern_domain::extension::{Extension, ExtensionVersion, Hook, PublisherKey};
 use tavern_domain::{Actor, Code, Error, ExtensionId, ExtensionVersionId, Permission, Result, UserId};
-use tavern_plugins::package::{self, Package, Report};
+use tavern_plugins::checks;
+use tavern_plugins::package::{Package, Report};
 use tavern_storage::{Publication, PublishOutcome, VersionHead};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Extensions;
 use super::chain::package_key;
 use super::keys;
-use super::shim::PackageShim as _;
 use crate::Shared;
 
 /// What became of a publication.
@@ -84,8 +84,7 @@ impl Extensions {
         let about = &package.manifest.extension;
         let name = about.id.as_str();
         let publisher = name.split('/').next().unwrap_or_default();
-        let key = self.signer(owner, publisher, &package, public_key).await?;
-        report.pass("signature", format!("Signed with the key {} of `{publisher}`.", key.id));
+        let key = self.signer(owner, publisher, &package, public_key, report).await?;
         let store = &self.0.shared.store;
         let existing = store.extensions.by_name(name).await?;
         let heads = match &existing {
@@ -94,6 +93,10 @@ impl Extensions {
         };
         self.check_version(name, &about.version, &heads)?;
         report.pass("version", format!("{} is newer than all before.", about.version));
+        checks::run(&self.0.host, &package, report).await;
+        if !report.passed() {
+            return Err(Refusal::Told(failure(report)));
+        }
         let (extension, version) = self.described(owner, existing.as_ref(), &package, &bytes, &key, report)?;
         // The package first: a row is never without its package.
         let sha256 = &version.package_sha256;
@@ -145,18 +148,11 @@ impl Extensions {
 
     /// Reads the package, off the threads that serve others.
     async fn examined(&self, bytes: &Bytes, report: &mut Report) -> Result<Package, Refusal> {
-        let (limits, packed) = (self.limits().clone(), bytes.clone());
-        let read = tokio::task::spawn_blocking(move || package::read(&packed, &limits)).await;
-        match read.map_err(Error::internal)? {
-            Ok((package, passed)) => {
-                *report = passed;
-                Ok(package)
-            }
-            Err(failed) => {
-                *report = failed;
-                Err(Refusal::Told(failure(report)))
-            }
-        }
+        let (settings, bytes) = (self.0.host.settings().clone(), bytes.clone());
+        let read = tokio::task::spawn_blocking(move || checks::read(&bytes, &settings)).await;
+        let package;
+        (package, *report) = read.map_err(Error::internal)?;
+        package.ok_or_else(|| Refusal::Told(failure(report)))
     }
 
     /// The key that the package is signed with, if the publisher may use it.
@@ -166,49 +162,51 @@ impl Extensions {
         publisher: &str,
         package: &Package,
         public_key: Option<&str>,
+        report: &mut Report,
     ) -> Result<PublisherKey, Refusal> {
-        let public_key = public_key.map(keys::parse).transpose()?;
+        let public_key = public_key.map(keys::parse).transpose();
+        let public_key = public_key.map_err(|error| Refusal::Check("signature.key", error))?;
         let known = self.0.shared.store.extensions.publisher(publisher).await?;
-        let key = match known {
+        let keys = match known {
             Some(known) if known.owner != owner => return Err(taken(publisher)),
             Some(known) => {
                 if let Some((id, line)) = &public_key
                     && !known.keys.iter().any(|key| key.id == *id && key.public_key == *line)
                 {
                     return Err(check(
-                        "signature",
+                        "signature.key",
                         Code::BadUserInput,
                         "publicKey",
-                        format!(
-                            "`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."
-                        ),
+                        format!("`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."),
                     ));
                 }
-                let signer = package.signer();
-                let mut keys = known.keys.into_iter();
-                keys.find(|key| Some(&key.id) == signer.as_ref() && key.revoked_at.is_none())
-                    .ok_or_else(|| unknown_key(publisher))?
+                known.keys
             }
             None => {
                 let Some((id, line)) = public_key else {
                     return Err(check(
-                        "signature",
+                        "signature.key",
                         Code::BadUserInput,
                         "publicKey",
                         "The first package of a publisher comes with the public key that it is signed with.",
                     ));
                 };
-                PublisherKey {
+                vec![PublisherKey {
                     id,
                     public_key: line,
                     created_at: self.0.shared.clock.now(),
                     revoked_at: None,
-                }
+                }]
             }
         };
-        super::shim::verify(package, &key.public_key)
-            .map_err(|failed| check("signature", Code::BadUserInput, "package", failed.message))?;
-        Ok(key)
+        let keys = keys.into_iter().filter(|key| key.revoked_at.is_none());
+        let (keys, lines): (Vec<_>, Vec<_>) = keys.map(|key| (key.clone(), key.public_key)).unzip();
+        if !checks::signature(package, &lines, report) {
+            return Err(Refusal::Told(failure(report)));
+        }
+        let signer = package.signer();
+        let key = keys.into_iter().find(|key| Some(&key.id) == signer.as_ref());
+        key.ok_or_else(|| Refusal::Failure(Error::internal("a signature by a key that is not there")))
     }
 
     /// Versions only go up, and none is ever used again: a yanked one neither.
@@ -261,6 +259,7 @@ impl Extensions {
             owner,
             title: about.title.clone(),
             summary: about.summary.clone(),
+            installs: existing.map_or(0, |extension| extension.installs),
             killed: None,
             created_at: now,
             updated_at: now,
@@ -373,7 +372,7 @@ fn taken(publisher: &str) -> Refusal {
 
 fn unknown_key(publisher: &str) -> Refusal {
     check(
-        "signature",
+        "signature.key",
         Code::BadUserInput,
         "package",
         format!("The package is not signed with a key of `{publisher}` that holds."),
