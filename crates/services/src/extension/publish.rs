@@ -177,7 +177,9 @@ impl Extensions {
                         "signature.key",
                         Code::BadUserInput,
                         "publicKey",
-                        format!("`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."),
+                        format!(
+                            "`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."
+                        ),
                     ));
                 }
                 known.keys
@@ -303,7 +305,6 @@ impl Extensions {
     }
 
     /// Stops a version, or all of an extension, wherever it is installed; without a reason lets it run again.
-    /// Turns under way go on with what they began with.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN, NOT_FOUND; BAD_USER_INPUT on `reason`.
@@ -317,12 +318,20 @@ impl Extensions {
         actor.require(Permission::ExtensionModerate)?;
         let extension = self.named(name).await?;
         let reason = reason.map(|reason| self.reason(reason)).transpose()?;
-        let version = match version {
+        let id = match version {
             Some(version) => Some(self.version_named(extension.id, version).await?),
             None => None,
         };
         let extensions = &self.0.shared.store.extensions;
-        extensions.kill(extension.id, version, reason).await?;
+        let stops = reason.is_some();
+        extensions.kill(extension.id, id, reason).await?;
+        let killed = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+        // Turns under way on this server; others learn of it when their next turn begins.
+        if stops {
+            self.0.host.kill(&killed);
+        } else {
+            self.0.host.revive(&killed);
+        }
         self.named(name).await
     }
 
