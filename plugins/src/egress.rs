@@ -205,7 +205,7 @@ impl Egress {
             return Err(EgressError::BreakerOpen);
         }
         let used = self.used(installation);
-        if !used.rate.as_ref().is_some_and(|rate| rate.check().is_ok()) {
+        if used.rate.as_ref().is_none_or(|rate| rate.check().is_err()) {
             return Err(EgressError::Quota);
         }
         let mut patience = Duration::from_millis(self.limits.http_ms);

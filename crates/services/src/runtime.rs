@@ -204,7 +204,7 @@ impl Chats {
         reply: &mut Reply,
         models: &[String],
         request: CompletionRequest,
-        tools: Option<&mut dyn Tools>,
+        tools: Option<&mut (dyn Tools + 'static)>,
     ) -> Outcome {
         let live = &turn.live;
         live.advance(|progress| progress.status = GenerationStatus::Connecting);

@@ -107,7 +107,7 @@ pub(crate) struct Asking<'a> {
 pub(crate) fn talk<'a>(
     asking: Asking<'a>,
     mut request: CompletionRequest,
-    tools: Option<&'a mut dyn Tools>,
+    tools: Option<&'a mut (dyn Tools + 'static)>,
     log: &'a mut ToolLog,
 ) -> BoxStream<'a, ModelEvent> {
     let Asking { models, names, .. } = asking;
@@ -157,7 +157,9 @@ pub(crate) fn make_room(material: &mut Material, tools: &dyn Tools) {
     let count = |tool: &OfferedTool| {
         let declared = &tool.declaration;
         let texts = [&tool.name, &declared.description, &declared.parameters.to_string()];
-        texts.into_iter().fold(0, |sum, text| material.counter.count(text).saturating_add(sum))
+        texts
+            .into_iter()
+            .fold(0, |sum, text| material.counter.count(text).saturating_add(sum))
     };
     let offered = tools.offered();
     if !offered.is_empty() {
@@ -180,7 +182,7 @@ struct Talk<'a> {
     asking: Asking<'a>,
     /// Grows with each round.
     request: CompletionRequest,
-    tools: &'a mut dyn Tools,
+    tools: &'a mut (dyn Tools + 'static),
     offered: Vec<OfferedTool>,
     log: &'a mut ToolLog,
     begun: Instant,
@@ -320,7 +322,11 @@ impl Talk<'_> {
         self.rounds += 1;
         self.request.tools_closed =
             self.rounds == MAX_ROUNDS || self.calls == MAX_CALLS || self.begun.elapsed() >= TOTAL;
-        let talked = self.request.messages.iter().skip_while(|message| message.tool_calls.is_empty());
+        let talked = self
+            .request
+            .messages
+            .iter()
+            .skip_while(|message| message.tool_calls.is_empty());
         let talked = talked.fold(0, |sum: i32, message| sum.saturating_add(tokens_of(&message.content)));
         let prompt = self.asking.prompt_tokens.saturating_add(talked);
         self.log.prompt_tokens = self.log.prompt_tokens.saturating_add(prompt);

@@ -30,6 +30,17 @@ const MAX_CUSTOM: u64 = 1 << 20;
 /// The same with an interpreter, whose functions have names as well.
 const MAX_CUSTOM_LARGE: u64 = 8 << 20;
 
+type IsKind = fn(&Capability) -> bool;
+
+/// Interfaces that nobody imports without a permission of a kind.
+const GUARDED: [(&str, &str, IsKind); 4] = [
+    ("http", "http:HOST", |asked| matches!(asked, Capability::Http(_))),
+    ("key-value", "kv:SCOPE", |asked| matches!(asked, Capability::Kv(_))),
+    ("secrets", "secret:NAME", |asked| matches!(asked, Capability::Secret(_))),
+    ("model", "model:TOKENS", |asked| matches!(asked, Capability::Model(_))),
+];
+const OPEN: [&str; 5] = ["types", "log", "config", "text", "metrics"];
+
 /// What of WASI is there, and it is little.
 const WASI: [&str; 5] = [
     "wasi:io/",
@@ -233,55 +244,40 @@ fn exports(names: &[String], manifest: &Manifest, report: &mut Report) {
 }
 
 fn imports(names: &[String], manifest: &Manifest, report: &mut Report) {
-    let asks = |is: fn(&Capability) -> bool| manifest.permissions.keys().any(is);
+    let asks = |is: IsKind| manifest.permissions.keys().any(is);
     let mut wrong = Vec::new();
     let mut used = BTreeSet::new();
     for name in names {
-        let needed = match ours(name) {
-            Some(Ok(interface)) => {
-                used.insert(interface);
-                match interface {
-                    "http" if !asks(|asked| matches!(asked, Capability::Http(_))) => "http:HOST",
-                    "key-value" if !asks(|asked| matches!(asked, Capability::Kv(_))) => "kv:SCOPE",
-                    "secrets" if !asks(|asked| matches!(asked, Capability::Secret(_))) => "secret:NAME",
-                    "model" if !asks(|asked| matches!(asked, Capability::Model(_))) => "model:TOKENS",
-                    "types" | "log" | "config" | "key-value" | "http" | "secrets" | "text" | "metrics" | "model" => {
-                        continue;
-                    }
-                    _ => {
-                        wrong.push(format!(
-                            "it imports `{}`, which this server does not have",
-                            shorten(name)
-                        ));
-                        continue;
-                    }
-                }
-            }
+        let shown = shorten(name);
+        let interface = match ours(name) {
+            Some(Ok(interface)) => interface,
             Some(Err(error)) => {
                 wrong.push(error);
                 continue;
             }
             None => {
-                if let Some(error) = foreign(name) {
-                    wrong.push(error);
-                }
+                wrong.extend(foreign(name));
                 continue;
             }
         };
-        wrong.push(format!(
-            "it imports `{}`, and the manifest does not ask for `{needed}`",
-            shorten(name)
-        ));
+        used.insert(interface);
+        match GUARDED.iter().find(|(guarded, ..)| *guarded == interface) {
+            Some((_, permission, is)) if !asks(*is) => {
+                wrong.push(format!(
+                    "it imports `{shown}`, and the manifest does not ask for `{permission}`"
+                ));
+            }
+            None if !OPEN.contains(&interface) => {
+                wrong.push(format!("it imports `{shown}`, which this server does not have"));
+            }
+            Some(_) | None => {}
+        }
     }
-    let unused: [(&str, &str, fn(&Capability) -> bool); 3] = [
-        ("http", "http", |asked| matches!(asked, Capability::Http(_))),
-        ("key-value", "kv", |asked| matches!(asked, Capability::Kv(_))),
-        ("model", "model", |asked| matches!(asked, Capability::Model(_))),
-    ];
-    for (interface, kind, is) in unused {
-        if asks(is) && !used.contains(interface) {
+    for (interface, permission, is) in GUARDED {
+        // Which secrets there are need not be asked, to use one.
+        if interface != "secrets" && asks(is) && !used.contains(interface) {
             report.warn(format!(
-                "The manifest asks for `{kind}:…`, and the component does not import `{interface}`."
+                "The manifest asks for `{permission}`, and the component does not import `{interface}`."
             ));
         }
     }

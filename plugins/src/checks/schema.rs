@@ -229,10 +229,9 @@ pub fn split_secrets(schema: &Value, config: &Value) -> (Value, Vec<(String, Str
     let mut secrets = Vec::new();
     if let Some(fields) = rest.as_object_mut() {
         for name in secret_names(schema) {
-            match fields.remove(name) {
-                Some(Value::String(secret)) => secrets.push((name.to_owned(), secret)),
-                // Whatever else it is, it is not shown either.
-                Some(_) | None => {}
+            // What is no text fits no schema of a secret, and is not shown either.
+            if let Some(Value::String(secret)) = fields.remove(name) {
+                secrets.push((name.to_owned(), secret));
             }
         }
     }

@@ -558,3 +558,9 @@ fn only_what_goes_beyond_needs_consent() {
     old.push(Capability::History(10));
     assert_eq!(widened(&old, &manifest), [Capability::History(20), Capability::Macros]);
 }
+
+#[test]
+fn the_version_of_the_interface_is_its_own() {
+    let package = format!("package tavern:extension@{API_VERSION};");
+    assert!(include_str!("../../../plugin-sdk/wit/types.wit").contains(&package));
+}

@@ -261,6 +261,7 @@ impl Extensions {
             owner,
             title: about.title.clone(),
             summary: about.summary.clone(),
+            installs: existing.map_or(0, |extension| extension.installs),
             killed: None,
             created_at: now,
             updated_at: now,

@@ -60,11 +60,8 @@ impl Extensions {
                 widened: Vec::new(),
             });
         };
-        let was = self.loaded(&stored.name, stored.version_id).await?;
         let becomes = self.loaded(&stored.name, target).await?;
-        let mut known = was.manifest.capabilities();
-        known.extend_from_slice(&stored.grants);
-        let more = widened(&known, &becomes.manifest);
+        let more = self.widened(&stored, &becomes).await?;
         let was_seen = upgrade.version.is_some() || stored.pending == Some(target);
         if !more.is_empty() && !(upgrade.consent && was_seen) {
             let installation = self.put_off(stored, &becomes).await?;
@@ -78,6 +75,35 @@ impl Extensions {
             installation,
             widened: Vec::new(),
         })
+    }
+
+    /// What the version that waits for consent asks for beyond what is asked for and granted now, with its
+    /// reasons; nothing if none waits.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn pending_permissions(&self, installation: &Installation) -> Result<Vec<(Capability, String)>> {
+        let Some(pending) = installation.pending else {
+            return Ok(Vec::new());
+        };
+        let becomes = self.loaded(&installation.name, pending).await?;
+        let more = self.widened(installation, &becomes).await?;
+        let reason = |capability: &Capability| becomes.manifest.permissions.get(capability).cloned();
+        Ok(more
+            .into_iter()
+            .map(|capability| {
+                let reason = reason(&capability).unwrap_or_default();
+                (capability, reason)
+            })
+            .collect())
+    }
+
+    /// What a version may do that the installation has neither been asked for nor granted.
+    async fn widened(&self, stored: &Installation, becomes: &Loaded) -> Result<Vec<Capability>> {
+        let was = self.loaded(&stored.name, stored.version_id).await?;
+        let mut known = was.manifest.capabilities();
+        known.extend_from_slice(&stored.grants);
+        Ok(widened(&known, &becomes.manifest))
     }
 
     /// Notes that a version waits for consent.
