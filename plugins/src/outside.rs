@@ -25,6 +25,7 @@ use crate::imports::log::clean;
 use crate::inspect::Inspection;
 use crate::instance::{CallFacts, CallLimits, Failure, Instance, Share};
 use crate::manifest::{About, Manifest};
+use crate::ports::KvWrite;
 use crate::program::Program;
 
 /// Findings of one extension, and bytes of one.
@@ -98,27 +99,19 @@ impl Host {
         unless_skipped(instance.validate_config(limits, &config.to_string()).await.result)
     }
 
-    /// Lets an extension adapt its values after another version of it ran. They are kept if it succeeds.
+    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: that is
+    /// to be kept together with the other version, or not at all.
     ///
     /// # Errors
-    /// How it failed: nothing has changed.
-    pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<(), Failure> {
+    /// How it failed.
+    pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<Vec<KvWrite>, Failure> {
         if !member.manifest.hooks.contains_key(&Hook::Lifecycle) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut instance = self.outside(member).await?;
         let limits = self.limits_outside(member, self.settings().limits.fuel_validate);
         unless_skipped(instance.migrate(limits, from).await.result)?;
-        let writes = instance.take_writes();
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let committed = self.inner().ports.kv_commit(member.installation, writes).await;
-        committed.map_err(|fault| Failure {
-            outcome: Outcome::HostError,
-            message: fault.to_string(),
-            retryable: true,
-        })
+        Ok(instance.take_writes())
     }
 
     /// What extensions say of a listing (JSON).

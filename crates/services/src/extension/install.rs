@@ -244,7 +244,7 @@ impl Extensions {
     /// Asks the extension itself what it thinks of a configuration.
     pub(super) async fn judge(&self, loaded: &Arc<Loaded>, installation: &Installation) -> Result<()> {
         let member = Arc::new(loaded.member(installation, self.0.host.settings()));
-        match self.0.host.validate_config(&member).await {
+        match self.0.host.validate_config(&member, &installation.config).await {
             Ok(()) => Ok(()),
             Err(failed) => Err(Error::bad_input(
                 "config",
