@@ -14,6 +14,7 @@ mod m20261122_000004_documents;
 mod m20261123_000005_lore;
 mod m20261123_000006_prompts;
 mod m20261123_000007_chat_files;
+mod m20261123_000008_extensions;
 
 /// All versions, oldest first.
 pub struct Migrator;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_lore::Migration),
             Box::new(m20261123_000006_prompts::Migration),
             Box::new(m20261123_000007_chat_files::Migration),
+            Box::new(m20261123_000008_extensions::Migration),
         ]
     }
 }

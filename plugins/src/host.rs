@@ -12,12 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::breaker::Guard;
 use crate::chain::{Chain, Member};
 use crate::egress::Egress;
 use crate::engine::{self, Ticker};
 use crate::instance::{Failure, Share};
 use crate::ports::Ports;
 use crate::program::Programs;
+use crate::pseudonym::Pseudonyms;
 use crate::settings::{CompileSettings, PluginSettings};
 use crate::store::State;
 use crate::turn::{TurnFacts, TurnHooks};
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     pub egress: Egress,
     calls: Places,
     filters: Places,
+    pub guard: Arc<Guard>,
+    pub pseudonyms: Pseudonyms,
 }
 
 /// Why there is no host.
@@ -79,6 +83,8 @@ impl Host {
             filters: Places::new(settings.filter_sandboxes, &settings),
             egress: Egress::new(&settings),
             ticker: Arc::new(Ticker::start(&engine)?),
+            guard: Guard::new(&settings.killed),
+            pseudonyms: Pseudonyms::new(&key),
             settings,
             ports,
             clock,

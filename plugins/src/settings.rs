@@ -102,6 +102,8 @@ pub struct PluginLimits {
     pub fuel_nanos: u64,
     /// Fuel that guests with an interpreter get more, times.
     pub large_runtime_factor: u64,
+    /// And wall-clock time, times: an interpreter is some milliseconds slower to begin.
+    pub large_runtime_wall_factor: u32,
     /// Milliseconds of a call, waiting included.
     pub wall_ms: u64,
     /// The same for a hook that may send requests or call the model.
@@ -174,6 +176,7 @@ impl Default for PluginLimits {
             fuel_tool: 50_000_000,
             fuel_nanos: 2,
             large_runtime_factor: 10,
+            large_runtime_wall_factor: 4,
             wall_ms: 250,
             wall_http_ms: 1_500,
             wall_flush_ms: 20,

@@ -52,6 +52,16 @@ pub enum UserError {
     ExportPreset(ExportPresetError),
     SavePersona(SavePersonaError),
     DeletePersona(DeletePersonaError),
+    PublishExtension(PublishExtensionError),
+    YankExtension(YankExtensionError),
+    RotatePublisherKey(RotatePublisherKeyError),
+    RevokePublisherKey(RevokePublisherKeyError),
+    StopExtension(StopExtensionError),
+    InstallExtension(InstallExtensionError),
+    ConfigureInstallation(ConfigureInstallationError),
+    UpgradeInstallation(UpgradeInstallationError),
+    RollbackInstallation(RollbackInstallationError),
+    UninstallExtension(UninstallExtensionError),
 }
 
 /// A mutation's own error with its own codes.
@@ -125,6 +135,16 @@ mutation_errors! {
     ExportPresetError, ExportPresetErrorCode { BadUserInput };
     SavePersonaError, SavePersonaErrorCode { BadUserInput, Conflict, QuotaExceeded };
     DeletePersonaError, DeletePersonaErrorCode { BadUserInput };
+    PublishExtensionError, PublishExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    YankExtensionError, YankExtensionErrorCode { BadUserInput };
+    RotatePublisherKeyError, RotatePublisherKeyErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    RevokePublisherKeyError, RevokePublisherKeyErrorCode { BadUserInput };
+    StopExtensionError, StopExtensionErrorCode { BadUserInput };
+    InstallExtensionError, InstallExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    ConfigureInstallationError, ConfigureInstallationErrorCode { BadUserInput, Conflict };
+    UpgradeInstallationError, UpgradeInstallationErrorCode { BadUserInput, Conflict, PluginError };
+    RollbackInstallationError, RollbackInstallationErrorCode { BadUserInput, Conflict };
+    UninstallExtensionError, UninstallExtensionErrorCode { BadUserInput };
 }
 
 /// The user errors in `error`.

@@ -10,6 +10,7 @@ pub mod chat_file;
 pub mod connection;
 pub mod error;
 pub mod export;
+pub mod extension;
 pub mod generation;
 pub mod id;
 pub mod input;

@@ -146,10 +146,111 @@ pub struct ServiceLimits {
     pub stop_strings: i32,
     /// Events kept of a session for those who reconnect.
     pub session_events: i32,
+    /// Names an account may publish extensions under.
+    pub publishers_per_user: i32,
+    /// Keys of a publisher, revoked ones included.
+    pub publisher_keys: i32,
+    /// Versions of an extension.
+    pub extension_versions: i32,
+    /// One secret of an installation.
+    pub extension_secret_bytes: i32,
+    /// Lines kept of what happened to an installation, for a week.
+    pub extension_log_lines: i32,
+    pub extensions: ExtensionLimits,
 }
 
-impl From<&Limits> for ServiceLimits {
-    fn from(limits: &Limits) -> Self {
+/// What extensions get and may do. Sizes are bytes unless said otherwise.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ExtensionLimits {
+    /// Extensions of one account.
+    pub installations: i32,
+    /// A package.
+    pub package_bytes: i32,
+    /// Files of a package.
+    pub package_files: i32,
+    /// A component, unpacked.
+    pub component_bytes: i32,
+    /// A component that brings an interpreter along, unpacked.
+    pub large_component_bytes: i32,
+    /// Linear memory of a sandbox, all memories together.
+    pub memory_bytes: i32,
+    /// Elements of all tables of a sandbox together.
+    pub table_elements: i32,
+    /// Fuel, about an instruction each, of a call before a prompt is sent.
+    pub fuel_prompt: i32,
+    /// Fuel of a stream filter's call.
+    pub fuel_flush: i32,
+    /// Fuel of a stream filter for a whole reply.
+    pub fuel_stream: i32,
+    /// Fuel of a call after a reply.
+    pub fuel_after_reply: i32,
+    /// Fuel of a tool's call.
+    pub fuel_tool: i32,
+    /// Fuel of a call that checks a configuration or a listing.
+    pub fuel_validate: i32,
+    /// Fuel of a call that names a price.
+    pub fuel_price: i32,
+    /// Fuel of a call that ranks what was found.
+    pub fuel_rank: i32,
+    /// Fuel that guests with an interpreter get more, times.
+    pub large_runtime_factor: i32,
+    /// Milliseconds of a call, waiting included.
+    pub wall_ms: i32,
+    /// Milliseconds of a call that may send requests or ask a model.
+    pub wall_http_ms: i32,
+    /// Milliseconds of a stream filter's call.
+    pub wall_flush_ms: i32,
+    /// Milliseconds of a call after a reply.
+    pub wall_after_reply_ms: i32,
+    /// Milliseconds of all calls before a prompt is sent, together.
+    pub wall_chain_ms: i32,
+    /// From a guest to the host in a call.
+    pub transfer_bytes: i32,
+    /// Calls of the host in a call.
+    pub host_calls: i32,
+    /// Edits of one result.
+    pub edits: i32,
+    /// One text of a result.
+    pub text_bytes: i32,
+    /// All texts of a result together.
+    pub result_bytes: i32,
+    /// Lines logged in a call.
+    pub log_lines: i32,
+    /// One line.
+    pub log_line_bytes: i32,
+    /// All lines of a call together.
+    pub log_bytes: i32,
+    /// Values of one installation.
+    pub kv_keys: i32,
+    /// All values of one installation together.
+    pub kv_bytes: i32,
+    /// The key of a value.
+    pub kv_key_bytes: i32,
+    /// One value.
+    pub kv_value_bytes: i32,
+    /// Operations on values in a call.
+    pub kv_operations: i32,
+    /// Requests in a call.
+    pub http_requests: i32,
+    /// Requests of an installation in a minute.
+    pub http_requests_per_minute: i32,
+    /// The body of a request.
+    pub http_request_bytes: i32,
+    /// The body of a response, unpacked.
+    pub http_response_bytes: i32,
+    /// Milliseconds of a request.
+    pub http_ms: i32,
+    /// What a stream filter may hold back.
+    pub hold_bytes: i32,
+    /// Milliseconds a stream filter may hold it back.
+    pub hold_ms: i32,
+    /// Entries of lore that a hook is shown.
+    pub lore_candidates: i32,
+}
+
+impl ServiceLimits {
+    #[must_use]
+    pub fn new(limits: &Limits, extensions: ExtensionLimits) -> Self {
         Self {
             default_page_size: int(limits.default_page_size),
             max_page_size: int(limits.max_page_size),
@@ -221,11 +322,18 @@ impl From<&Limits> for ServiceLimits {
             reply_bytes: int(limits.reply_bytes),
             stop_strings: int(limits.stop_strings),
             session_events: int(limits.session_events),
+            publishers_per_user: int(limits.publishers_per_user),
+            publisher_keys: int(limits.publisher_keys),
+            extension_versions: int(limits.extension_versions),
+            extension_secret_bytes: int(limits.extension_secret_bytes),
+            extension_log_lines: int(limits.extension_log_lines),
+            extensions,
         }
     }
 }
 
 /// Limits are far below the range of `Int`; a larger one in the configuration is shown as that.
-fn int<T: TryInto<i32>>(value: T) -> i32 {
+#[must_use]
+pub fn int<T: TryInto<i32>>(value: T) -> i32 {
     value.try_into().unwrap_or(i32::MAX)
 }

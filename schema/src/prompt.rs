@@ -1,6 +1,7 @@
 //! Prompts that explain themselves.
 
 use async_graphql::{ID, InputObject, SimpleObject};
+use tavern_domain::extension;
 use tavern_domain::prompt as domain;
 
 use crate::generation::{GenerationKind, GenerationOptions};
@@ -74,16 +75,30 @@ pub struct LoreActivation {
     pub reason: String,
 }
 
-/// A hook of an extension that was run.
+/// A call of an extension at one of its hooks.
 #[derive(SimpleObject, Debug, Clone)]
 pub struct PluginTrace {
+    /// `publisher/name`.
     pub extension: String,
     pub version: String,
+    /// `before-prompt`, `stream-filter`, …
     pub hook: String,
+    /// `ok`, `skipped`, `trap`, `out_of_fuel`, `wall_timeout`, `denied`, …
     pub outcome: String,
+    /// Edits that were taken.
     pub edits: i32,
+    /// Edits that were not taken, and why; what the failure was.
+    pub notes: Vec<String>,
+    /// About an instruction each.
     pub fuel: BigInt,
+    /// Microseconds, those of waiting included.
     pub micros: i32,
+    /// Bytes of linear memory at the most.
+    pub memory: BigInt,
+    /// Calls of the host.
+    pub host_calls: i32,
+    /// What it logged.
+    pub log: Vec<String>,
 }
 
 #[derive(InputObject)]
@@ -112,7 +127,7 @@ impl From<domain::PromptPreview> for PromptPreview {
             tokenizer: prompt.tokenizer,
             blocks: prompt.blocks.into_iter().map(Into::into).collect(),
             lore: prompt.lore.into_iter().map(Into::into).collect(),
-            plugins: Vec::new(),
+            plugins: prompt.plugins.into_iter().map(Into::into).collect(),
             warnings: prompt.warnings,
             seed: BigInt(prompt.seed.cast_signed()),
         }
@@ -157,6 +172,25 @@ impl From<domain::LoreActivation> for LoreActivation {
             pass: count(lore.pass),
             tokens: count(lore.tokens),
             reason: lore.reason,
+        }
+    }
+}
+
+impl From<extension::PluginTrace> for PluginTrace {
+    fn from(trace: extension::PluginTrace) -> Self {
+        let big = |number: u64| BigInt(i64::try_from(number).unwrap_or(i64::MAX));
+        Self {
+            extension: trace.extension,
+            version: trace.version,
+            hook: trace.hook.to_string(),
+            outcome: trace.outcome.as_str().to_owned(),
+            edits: count(trace.edits),
+            notes: trace.notes,
+            fuel: big(trace.fuel),
+            micros: i32::try_from(trace.micros).unwrap_or(i32::MAX),
+            memory: big(trace.memory),
+            host_calls: count(trace.host_calls),
+            log: trace.log,
         }
     }
 }

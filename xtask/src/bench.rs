@@ -1,5 +1,5 @@
-//! Benchmarks: builds the release binaries and hands over to `tavern-bench` or `tavern-bench-prompt`, which measure and
-//! print.
+//! Benchmarks: builds the release binaries and hands over to `tavern-bench`, `tavern-bench-prompt` or
+//! `tavern-bench-plugins`, which measure and print.
 
 use std::process::Command;
 
@@ -17,6 +17,12 @@ pub enum Bench {
         #[arg(long)]
         postgres: bool,
         /// Passed on to `tavern-bench graphql`; see its --help.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// What extensions cost: sandboxes, calls, filters, loading, memory; beside Wasmtime alone.
+    Plugins {
+        /// Passed on to `tavern-bench-plugins`; see its --help.
         #[arg(last = true)]
         options: Vec<String>,
     },
@@ -45,6 +51,7 @@ impl Bench {
     /// When something does not build or start; figures never fail.
     pub fn run(&self) -> Result<()> {
         let packages: &[_] = match self {
+            Self::Plugins { .. } => &["tavern-bench-plugins"],
             Self::Prompt { .. } => &["tavern-bench-prompt"],
             Self::Graphql { .. } | Self::Sockets { .. } => &["tavern", "tavern-bench"],
         };
@@ -57,6 +64,7 @@ impl Bench {
         let mut bench = Command::new(release.join("tavern-bench"));
         bench.env("TAVERN_BINARY", release.join("tavern"));
         match self {
+            Self::Plugins { options } => shell::run(Command::new(release.join("tavern-bench-plugins")).args(options)),
             Self::Prompt { options } => shell::run(Command::new(release.join("tavern-bench-prompt")).args(options)),
             Self::Graphql { postgres, options } => {
                 bench.arg("graphql").args(options);

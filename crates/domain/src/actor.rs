@@ -30,15 +30,27 @@ impl Role {
     /// What the role grants. Higher roles contain the lower ones.
     #[must_use]
     pub const fn permissions(self) -> &'static [Permission] {
-        use Permission::{AccountManage, CharacterCreate, CharacterModerate, CharacterPublish, ChatModerate, ChatUse};
+        use Permission::{
+            AccountManage, CharacterCreate, CharacterModerate, CharacterPublish, ChatModerate, ChatUse,
+            ExtensionModerate, ExtensionPublish,
+        };
         match self {
-            Self::User => &[CharacterCreate, CharacterPublish, ChatUse],
-            Self::Moderator => &[CharacterCreate, CharacterPublish, ChatUse, CharacterModerate],
+            Self::User => &[CharacterCreate, CharacterPublish, ChatUse, ExtensionPublish],
+            Self::Moderator => &[
+                CharacterCreate,
+                CharacterPublish,
+                ChatUse,
+                ExtensionPublish,
+                CharacterModerate,
+                ExtensionModerate,
+            ],
             Self::Admin => &[
                 CharacterCreate,
                 CharacterPublish,
                 ChatUse,
+                ExtensionPublish,
                 CharacterModerate,
+                ExtensionModerate,
                 ChatModerate,
                 AccountManage,
             ],
@@ -70,6 +82,10 @@ pub enum Permission {
     CharacterModerate,
     /// Start chats and ask for replies.
     ChatUse,
+    /// Publish extensions.
+    ExtensionPublish,
+    /// Yank other people's extensions, and stop them.
+    ExtensionModerate,
     /// Read and delete other people's chats.
     ChatModerate,
     /// See e-mail addresses; give and take roles.
@@ -84,6 +100,8 @@ impl Permission {
             Self::CharacterPublish => "character:publish",
             Self::CharacterModerate => "character:moderate",
             Self::ChatUse => "chat:use",
+            Self::ExtensionPublish => "extension:publish",
+            Self::ExtensionModerate => "extension:moderate",
             Self::ChatModerate => "chat:moderate",
             Self::AccountManage => "account:manage",
         }

@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::{ExtensionId, ExtensionVersionId, InstallationId, Timestamp, UserId};
+use crate::{ExtensionId, ExtensionVersionId, GenerationId, InstallationId, SessionId, Timestamp, UserId};
 
 /// A place where the host calls extensions. Its text is the name of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -241,6 +242,14 @@ impl Capability {
             (Self::History(has), Self::History(wants)) => has >= wants,
             (Self::Model(has), Self::Model(wants)) => has >= wants,
             (Self::StreamModify, Self::StreamObserve) => true,
+            (Self::Http(has), Self::Http(wants)) => {
+                let below = |name| {
+                    wants
+                        .strip_suffix(name)
+                        .is_some_and(|labels: &str| labels.ends_with('.'))
+                };
+                has == wants || has.strip_prefix("*.").is_some_and(below)
+            }
             (has, wants) => has == wants,
         }
     }
@@ -365,10 +374,33 @@ pub struct Extension {
     /// For people, from the newest version's manifest.
     pub title: String,
     pub summary: String,
+    /// Accounts that have it.
+    pub installs: i32,
     /// Why an operator has stopped all versions.
     pub killed: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Which extensions a list holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtensionFilter {
+    /// Found in name, title, summary or keywords; each word on its own.
+    pub query: Option<String>,
+    pub publisher: Option<String>,
+    pub hook: Option<Hook>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExtensionOrder {
+    /// The most installed first.
+    #[default]
+    Popular,
+    /// The youngest first.
+    New,
+    /// Who has the youngest version first.
+    Updated,
+    Name,
 }
 
 /// A version: immutable but for its being yanked or killed.
@@ -438,6 +470,24 @@ pub struct PreviousVersion {
     pub version: String,
     pub grants: Vec<Capability>,
     pub config: Value,
+}
+
+/// A line of what happened to an installation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtensionLog {
+    /// Later ones have greater ids.
+    pub id: Uuid,
+    pub at: Timestamp,
+    pub event: ExtensionEvent,
+}
+
+/// A reply whose `after-reply` hooks are still to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterReplyJob {
+    pub generation: GenerationId,
+    pub session: SessionId,
+    /// How often it was begun, this time included.
+    pub attempts: u32,
 }
 
 /// Something that happened to an installation, for those who watch it.
@@ -517,5 +567,11 @@ mod tests {
         assert!(!Capability::History(5).covers(&Capability::History(20)));
         assert!(Capability::StreamModify.covers(&Capability::StreamObserve));
         assert!(!Capability::StreamObserve.covers(&Capability::StreamModify));
+        let http = |host: &str| Capability::Http(host.into());
+        assert!(http("*.example.org").covers(&http("api.example.org")));
+        assert!(http("*.example.org").covers(&http("*.api.example.org")));
+        assert!(!http("*.example.org").covers(&http("example.org")));
+        assert!(!http("*.example.org").covers(&http("evilexample.org")));
+        assert!(!http("api.example.org").covers(&http("*.example.org")));
     }
 }

@@ -207,6 +207,18 @@ pub struct Limits {
     pub stop_strings: usize,
     /// Events kept of a session for those who reconnect.
     pub session_events: usize,
+
+    // Extensions; what runs has its limits in the configuration of extensions
+    /// Names an account may publish under.
+    pub publishers_per_user: u32,
+    /// Keys of a publisher, revoked ones included.
+    pub publisher_keys: u32,
+    /// Versions of an extension.
+    pub extension_versions: usize,
+    /// One secret of an installation.
+    pub extension_secret_bytes: usize,
+    /// Lines kept of what happened to an installation, for a week.
+    pub extension_log_lines: u32,
 }
 
 impl Default for Limits {
@@ -303,6 +315,11 @@ impl Default for Limits {
             reply_bytes: 256 * 1024,
             stop_strings: 16,
             session_events: 256,
+            publishers_per_user: 5,
+            publisher_keys: 16,
+            extension_versions: 500,
+            extension_secret_bytes: 4 * 1024,
+            extension_log_lines: 500,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::ChatRole;
+use crate::extension::PluginTrace;
 
 /// A prompt with the account of how it came about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct PromptPreview {
     pub tokenizer: String,
     pub blocks: Vec<PromptBlock>,
     pub lore: Vec<LoreActivation>,
+    /// Hooks of extensions that were run for it.
+    #[serde(default)]
+    pub plugins: Vec<PluginTrace>,
     pub warnings: Vec<String>,
     /// What `{{random}}`, `{{roll}}` and lore's chances were drawn from.
     pub seed: u64,

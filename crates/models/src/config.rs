@@ -131,6 +131,13 @@ const fn default_output() -> i32 {
 pub struct DeploymentConfig {
     pub provider: String,
     pub model: String,
+    /// Whether it can call functions. One that cannot is not told of any.
+    #[serde(default = "can_call")]
+    pub tools: bool,
+}
+
+const fn can_call() -> bool {
+    true
 }
 
 /// A key that shows itself to nobody by accident.
@@ -200,6 +207,7 @@ impl ModelConfig {
             deployments: vec![DeploymentConfig {
                 provider: DEMO.to_owned(),
                 model: DEMO.to_owned(),
+                tools: true,
             }],
         }
     }

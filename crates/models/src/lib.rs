@@ -14,6 +14,7 @@ mod request;
 mod router;
 pub mod sse;
 mod stops;
+mod tool;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -22,3 +23,4 @@ pub use openai::fuzzing;
 pub use config::{DeploymentConfig, ModelConfig, ModelsConfig, ProviderConfig, ProviderKind, Secret, Timeouts};
 pub use request::{Cast, CharacterBrief, CompletionRequest, ModelEvent, PromptMessage, ProviderUsage};
 pub use router::{Price, Router, RouterError};
+pub use tool::{ToolCall, ToolSpec};

@@ -8,6 +8,7 @@ use tavern_domain::Code;
 use tavern_domain::generation::GenerationError;
 
 use crate::request::{CompletionRequest, ProviderUsage};
+use crate::tool::ToolCall;
 
 /// Something that can be asked for a reply. It makes one call and never retries.
 #[async_trait]
@@ -24,6 +25,8 @@ pub(crate) type ChunkStream = BoxStream<'static, Result<Chunk, ProviderError>>;
 pub(crate) enum Chunk {
     Text(String),
     Reasoning(String),
+    /// Whole; what comes of calls before they are whole is [`Self::Alive`].
+    ToolCall(ToolCall),
     Usage(ProviderUsage),
     /// The model stopped; only usage may still follow.
     Finished(Option<String>),
@@ -49,6 +52,8 @@ pub(crate) struct ProviderError {
     pub code: Code,
     pub message: String,
     pub retry_after: Option<Duration>,
+    /// It speaks of functions: without them the request may be taken.
+    pub names_tools: bool,
 }
 
 impl ProviderError {
@@ -58,6 +63,7 @@ impl ProviderError {
             code: Code::UpstreamError,
             message: message.into(),
             retry_after: None,
+            names_tools: false,
         }
     }
 

@@ -3,6 +3,8 @@
 use tavern_domain::chat::ChatRole;
 use tavern_domain::generation::{GenerationError, GenerationKind, GenerationOptions};
 
+use crate::tool::{ToolCall, ToolSpec};
+
 /// A finished prompt with the wishes of the turn.
 #[derive(Debug, Clone)]
 pub struct CompletionRequest {
@@ -19,14 +21,64 @@ pub struct CompletionRequest {
     pub seed: Option<i64>,
     pub cast: Cast,
     pub kind: GenerationKind,
+    /// Functions the model may call; a prompt that is one text has none.
+    pub tools: Vec<ToolSpec>,
+    /// They are named only because the messages speak of them: no more calls.
+    pub tools_closed: bool,
+}
+
+impl CompletionRequest {
+    /// The same for a model that knows nothing of functions: what they have said stands among the
+    /// messages as a note.
+    pub(crate) fn without_tools(&self) -> Self {
+        let plain = self.messages.iter().filter_map(|message| {
+            if message.tool_call_id.is_some() {
+                let name = message.name.as_deref().unwrap_or_default();
+                let note = format!("The function `{name}` was called. It said: {}", message.content);
+                return Some(PromptMessage::new(ChatRole::System, note));
+            }
+            let is_only_calls = !message.tool_calls.is_empty() && message.content.is_empty();
+            (!is_only_calls).then(|| PromptMessage {
+                name: message.name.clone(),
+                ..PromptMessage::new(message.role, message.content.clone())
+            })
+        });
+        Self {
+            messages: plain.collect(),
+            tools: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// One message of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromptMessage {
     pub role: ChatRole,
+    /// Who speaks; with [`Self::tool_call_id`], the function that was called.
     pub name: Option<String>,
     pub content: String,
+    /// What the assistant called in this message. Each call is answered by a message further down.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a message of the role `tool` answers.
+    pub tool_call_id: Option<String>,
+    /// What the assistant thought before its calls: some providers want it back with them.
+    pub reasoning: Option<String>,
+}
+
+impl PromptMessage {
+    /// A message that only says something.
+    #[must_use]
+    pub fn new(role: ChatRole, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            name: None,
+            content: content.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            reasoning: None,
+        }
+    }
 }
 
 /// Who speaks with whom. Only the demo model reads it; others find it in the messages.
@@ -62,6 +114,8 @@ pub enum ModelEvent {
     Text(String),
     /// The next piece of the model's reasoning; never empty.
     Reasoning(String),
+    /// The model calls a function. Calls come whole and last, before the usage and the end.
+    ToolCall(ToolCall),
     /// What the provider counted; at most once, before the end.
     Usage(ProviderUsage),
     /// The reply is complete. `reason` is the provider's word, or `length` where our cap cut it,

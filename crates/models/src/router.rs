@@ -51,6 +51,8 @@ struct Deployment {
     provider: Arc<dyn Provider>,
     timeouts: Timeouts,
     breaker: Breaker,
+    /// Whether it can call functions.
+    tools: bool,
 }
 
 impl Router {
@@ -96,6 +98,7 @@ impl Router {
                     provider: Arc::clone(provider),
                     timeouts: (*timeouts).clone(),
                     breaker: Breaker::default(),
+                    tools: deployment.tools,
                 }
             });
             Arc::new(Route {

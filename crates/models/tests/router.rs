@@ -6,8 +6,11 @@ mod support;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use support::*;
+use tavern_domain::chat::ChatRole;
 use tavern_domain::generation::GenerationOptions;
-use tavern_models::{CompletionRequest, ModelEvent, ModelsConfig, ProviderUsage, Router};
+use tavern_models::{
+    CompletionRequest, ModelEvent, ModelsConfig, PromptMessage, ProviderUsage, Router, ToolCall, ToolSpec,
+};
 
 fn status(code: u16) -> Vec<Step> {
     document(code, "", "{}")
@@ -420,4 +423,134 @@ async fn a_key_comes_from_its_file_and_a_missing_file_is_told() {
         .expect("the file is gone")
         .to_string();
     assert!(error.starts_with("providers[0].api_key_file: cannot read"), "{error}");
+}
+
+fn with_tools() -> CompletionRequest {
+    let tool = ToolSpec {
+        name: "roll".into(),
+        description: "Rolls dice.".into(),
+        parameters: json!({ "type": "object" }),
+    };
+    CompletionRequest {
+        tools: vec![tool],
+        ..request()
+    }
+}
+
+fn call_piece(arguments: &str) -> Step {
+    let call = json!({ "index": 0, "id": "a", "function": { "name": "roll", "arguments": arguments } });
+    write(data(
+        &json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] }),
+    ))
+}
+
+fn called(arguments: &str) -> ModelEvent {
+    ModelEvent::ToolCall(ToolCall {
+        id: "a".into(),
+        name: "roll".into(),
+        arguments: arguments.into(),
+        fault: None,
+        extra: None,
+    })
+}
+
+#[tokio::test]
+async fn a_call_of_a_function_comes_whole_before_the_end() {
+    let fake = FakeProvider::start(vec![vec![
+        head(),
+        write(delta("I roll.")),
+        call_piece("{\"n\""),
+        call_piece(":2}"),
+        write(finish("tool_calls")),
+        write("data: [DONE]\n\n"),
+    ]])
+    .await;
+    let events = events_of(&router(&[&fake]), &["story"], with_tools()).await;
+    assert_eq!(
+        events[1..],
+        [
+            ModelEvent::Text("I roll.".into()),
+            called("{\"n\":2}"),
+            finished(Some("tool_calls"))
+        ]
+    );
+    assert_eq!(fake.requests()[0].1["tools"][0]["function"]["name"], "roll");
+}
+
+#[tokio::test]
+async fn a_provider_that_breaks_within_a_call_is_asked_again() {
+    let broken = vec![chunked_head(), chunk(b"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"z\",\"function\":{\"name\":\"roll\",\"arguments\":\"{\"}}]}}]}\n\n"), Step::Reset];
+    let well = vec![head(), call_piece("{}"), write(finish("stop"))];
+    let fake = FakeProvider::start(vec![broken, well]).await;
+    let events = events_of(&router(&[&fake]), &["story"], with_tools()).await;
+    assert_eq!(attempts(&events).len(), 2);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| matches!(event, ModelEvent::ToolCall(_)))
+            .count(),
+        1
+    );
+    assert!(events.contains(&called("{}")));
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_functions_is_asked_once_without_them() {
+    let refusal = || document(400, "", r#"{"error":{"message":"gemma does not support tools"}}"#);
+    let fake = FakeProvider::start(vec![refusal(), reply("Hi")]).await;
+    let router_ = router(&[&fake]);
+    let events = events_of(&router_, &["story"], with_tools()).await;
+    assert_eq!((text(&events).as_str(), attempts(&events).len()), ("Hi", 2));
+    let requests = fake.requests();
+    assert!(requests[0].1.get("tools").is_some() && requests[1].1.get("tools").is_none());
+    // Whoever refuses the request for its own sake is believed, once.
+    let stubborn = FakeProvider::start(vec![refusal()]).await;
+    let events = events_of(&router(&[&stubborn]), &["story"], with_tools()).await;
+    assert_eq!(attempts(&events).len(), 2);
+    assert!(!failure(&events).retryable);
+    // Without functions there is nothing to leave out.
+    let plain = FakeProvider::start(vec![refusal()]).await;
+    let plain_router = router(&[&plain]);
+    assert_eq!(
+        attempts(&events_of(&plain_router, &["story"], request()).await).len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_a_parser_for_functions_stays_in_use() {
+    let refusal = document(500, "", r#"{"error":{"message":"tools param requires --jinja flag"}}"#);
+    let fake = FakeProvider::start(vec![refusal, reply("Hi")]).await;
+    let router = router(&[&fake]);
+    assert_eq!(text(&events_of(&router, &["story"], with_tools()).await), "Hi");
+    assert!(router.model("story").is_some_and(|model| model.available));
+}
+
+#[tokio::test]
+async fn a_deployment_that_cannot_call_functions_is_not_told_of_them() {
+    let fake = FakeProvider::start(vec![reply("Hi")]).await;
+    let config: ModelsConfig = serde_json::from_value(json!({
+        "providers": [{ "name": "home", "kind": "openai", "base_url": fake.base_url }],
+        "models": [{ "name": "story", "deployments": [{ "provider": "home", "model": "m", "tools": false }] }],
+    }))
+    .expect("the right shape");
+    let router = Router::new(&config, 1024).expect("a good config");
+    events_of(&router, &["story"], with_tools()).await;
+    assert!(fake.requests()[0].1.get("tools").is_none());
+}
+
+#[tokio::test]
+async fn the_demo_calls_a_function_and_says_what_it_said() {
+    let router = Router::new(&ModelsConfig::default(), 1 << 20).expect("nothing can be wrong");
+    let mut asked = with_tools();
+    asked.messages[0].content = "Please roll.".into();
+    asked.options.extra = Some(json!({ "demo": { "delayMs": 0 } }));
+    let calls = events_of(&router, &["demo"], asked.clone()).await;
+    let Some(ModelEvent::ToolCall(call)) = calls.iter().find(|event| matches!(event, ModelEvent::ToolCall(_))) else {
+        panic!("no call: {calls:?}");
+    };
+    let mut answer = PromptMessage::new(ChatRole::Tool, "a seven");
+    (answer.name, answer.tool_call_id) = (Some("roll".into()), Some(call.id.clone()));
+    asked.messages.push(answer);
+    assert!(text(&events_of(&router, &["demo"], asked).await).starts_with("`roll` says: a seven"));
 }

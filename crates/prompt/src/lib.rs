@@ -3,6 +3,7 @@
 //! [`turn::Turn`] puts the parts together; `docs/PROMPT.md` walks through them. Pure: no I/O and no clock; chance comes
 //! from a seed. No input makes anything in here panic, and what an input may cost is bounded.
 
+pub mod additions;
 pub mod assembly;
 pub mod card;
 pub mod chat_file;

@@ -17,14 +17,15 @@ use tavern_domain::lore::trigger_name;
 use tavern_domain::persona::PersonaText;
 use tavern_domain::prompt::{LoreActivation, PromptBlock, PromptMessage, PromptPreview};
 
+use crate::additions::Additions;
 use crate::assembly::{
     BuiltPrompt, CardPrompt, DepthPrompt, HistoryCut, HistoryMessage, PromptContent, PromptMode, PromptTooLarge,
     TokenBudget, TurnPrompt, assemble,
 };
 use crate::card::extensions::{self, DepthPromptRole};
 use crate::group::{JoinedField, MemberField, joined_field};
-use crate::lore::{Activation, LoreIndex, LoreScan, ScanMessage, TimedEffects};
-use crate::macros::{CardScene, ChatScene, Effects, Macros, Scene, SceneMessage, has_macros};
+use crate::lore::{Activation, Candidate, LoreIndex, LoreScan, ScanMessage, TimedEffects};
+use crate::macros::{CardScene, ChatScene, CustomMacros, Effects, Expansions, Macros, Scene, SceneMessage, has_macros};
 use crate::preset::PresetConfig;
 use crate::reply::{CleanOptions, ReasoningTemplate, StopOptions, stop_strings};
 use crate::scripts::{Placement, Purpose, ScriptRun, Scripts};
@@ -81,6 +82,10 @@ pub struct Turn {
     pub utc_offset_minutes: i32,
     /// Nothing will be stored.
     pub dry_run: bool,
+    /// What extensions put in.
+    pub additions: Additions,
+    /// Macros that extensions expand.
+    pub expansions: Option<Arc<Expansions>>,
 }
 
 /// A character of the chat.
@@ -152,6 +157,8 @@ impl Turn {
         let contents = self.contents(&mut macros, &mut run);
         let card = self.card(&mut macros);
         let mut lore = self.activate(&contents, &card, &mut macros);
+        let added = self.additions.fit(self.budget, &self.counter);
+        lore.entries.extend(added.entries());
         for entry in &mut lore.entries {
             let scripted = self.scripts.apply(
                 &entry.content,
@@ -192,7 +199,7 @@ impl Turn {
             lore: &lore,
             history: &history,
             guidance: self.guidance.as_deref(),
-            injections: &[],
+            injections: &added.injections(),
             others: &others,
             custom_stops: &self.stops,
             cut: HistoryCut::default(),
@@ -210,7 +217,20 @@ impl Turn {
             .chain(&effects.warnings)
             .cloned()
             .collect();
-        Ok(self.finish(built, &lore, effects, warnings))
+        let mut built = self.finish(built, &lore, effects, warnings);
+        built.preview.blocks.extend(added.left_out());
+        Ok(built)
+    }
+
+    /// Entries of lore that could be in the prompt, and whether they would be: at most so many.
+    #[must_use]
+    pub fn candidates(&self, most: usize) -> Vec<Candidate> {
+        let (local, global) = (self.variables.clone(), self.account_variables.clone());
+        let mut macros = Macros::new(self.scene(), local, global, self.seed);
+        let contents = self.contents(&mut macros, &mut ScriptRun::default());
+        let card = self.card(&mut macros);
+        let lore = self.activate(&contents, &card, &mut macros);
+        lore.decisions.candidates(most)
     }
 
     /// A reply as it is to be stored, if regex scripts change it.
@@ -289,6 +309,7 @@ impl Turn {
             tokenizer: self.counter.tokenizer().to_owned(),
             blocks,
             lore: decisions(lore),
+            plugins: Vec::new(),
             warnings,
             seed: self.seed,
         };
@@ -391,6 +412,10 @@ impl Turn {
             max_context_tokens: i32::try_from(self.budget.context).unwrap_or(i32::MAX),
             max_response_tokens: i32::try_from(self.budget.response).unwrap_or(i32::MAX),
             chat_seed: self.chat_seed,
+            custom: self
+                .expansions
+                .as_deref()
+                .map(|expansions| expansions as &dyn CustomMacros),
             ..Scene::default()
         }
     }
@@ -502,7 +527,8 @@ impl Turn {
             instruct: self.mode == PromptMode::Text,
             prompt_budget: self.budget.context.saturating_sub(self.budget.response),
             timed: self.timed.clone(),
-            forced: Vec::new(),
+            forced: self.additions.force.clone(),
+            silenced: self.additions.silence.clone(),
             seed: self.seed,
             dry_run: self.dry_run,
         };

@@ -12,6 +12,7 @@ use tavern_domain::generation::{GenerationKind, GenerationOptions};
 use tavern_domain::lore::WorldEntry;
 use tavern_domain::model::{Model, PromptForm};
 use tavern_domain::{CharacterId, Error, MessageId, Result, UserId, WorldBookId};
+use tavern_prompt::additions::Additions;
 use tavern_prompt::assembly::{PromptMode, TokenBudget};
 use tavern_prompt::card::extensions;
 use tavern_prompt::lore::{BookKind, BookRef, EntryRef, LoreIndex};
@@ -182,6 +183,8 @@ impl Chats {
             now: self.0.shared.clock.now(),
             utc_offset_minutes: 0,
             dry_run: wish.dry_run,
+            additions: Additions::default(),
+            expansions: None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! dependencies and starts what runs in the background.
 
 pub mod account;
+mod after_reply;
 pub mod avatar;
 pub mod character;
 pub mod chat;
@@ -16,6 +17,7 @@ mod fork;
 mod gather;
 pub mod generation;
 mod group;
+mod hooks;
 pub mod live;
 pub mod message;
 pub mod password;
@@ -29,6 +31,7 @@ pub mod setup;
 mod testing;
 pub mod throttle;
 pub mod token;
+mod tool;
 pub mod turn;
 pub mod world_book;
 
@@ -178,6 +181,7 @@ impl Services {
     /// Ends what runs in the background: replies under way are interrupted and kept. Then closes the store.
     pub async fn close(&self) {
         self.chats.shut_down().await;
+        self.extensions.close().await;
         self.shared.store.close().await;
     }
 }

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use tavern_domain::chat::{ChatSession, TurnEffects, Variables, changes};
+use tavern_domain::extension::PluginTrace;
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions};
 use tavern_domain::prompt::PromptPreview;
 use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Problems, Result, SessionId};
 use tavern_models::{Cast, CharacterBrief, CompletionRequest, PromptMessage};
+use tavern_plugins::filters::{Filtered, Filters};
+use tavern_plugins::turn::TurnHooks;
 use tavern_prompt::assembly::PromptMode;
 use tavern_prompt::macros::has_macros;
 use tavern_prompt::reply::{ReasoningSplitter, ReplyCleaner};
 use tavern_prompt::turn::{Built, Turn as Material};
+use tokio::time::Instant;
 
 use crate::chat::Chats;
 use crate::gather::{Wish, replaces};
+use crate::hooks::{sample, stopped};
 use crate::runtime::{Turn, place};
 use crate::turn::check_swipes;
 
@@ -43,33 +48,89 @@ pub(crate) struct Reply {
     opening: String,
     cleaner: Option<ReplyCleaner>,
     splitter: Option<ReasoningSplitter>,
+    /// Behind the cleaner, so that extensions see what the user would.
+    filters: Option<Filters>,
+    /// A filter has ended the reply; with what the user is told, if it had to work and failed.
+    ended: Option<Option<Error>>,
     material: Arc<Material>,
+    /// What extensions still have to say of the turn.
+    pub hooks: Option<TurnHooks>,
     /// What the turn does to the chat's memory, once it is accepted.
     pub effects: TurnEffects,
 }
 
 impl Reply {
     /// What is certain of the text and the reasoning now that `piece` has come.
-    pub fn push(&mut self, piece: &str) -> (String, String) {
+    pub async fn push(&mut self, piece: &str) -> (String, String) {
         let split = self.splitter.as_mut().map(|splitter| splitter.push(piece));
         let split = split.unwrap_or_default();
-        (self.clean(&split.text), split.reasoning)
+        let text = self.clean(&split.text);
+        (self.filter(text).await, split.reasoning)
     }
 
     /// Whether what comes yet is no part of the reply.
     pub fn is_over(&self) -> bool {
-        self.cleaner.as_ref().is_some_and(ReplyCleaner::is_stopped)
+        self.ended.is_some() || self.cleaner.as_ref().is_some_and(ReplyCleaner::is_stopped)
+    }
+
+    /// Why a filter had to end the reply.
+    pub fn take_failure(&mut self) -> Option<Error> {
+        self.ended.as_mut().and_then(Option::take)
+    }
+
+    /// When [`Self::flush`] is to be called, if nothing comes before.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.filters.as_ref().and_then(Filters::deadline)
+    }
+
+    /// What has waited long enough for filters.
+    pub async fn flush(&mut self) -> String {
+        match &mut self.filters {
+            Some(filters) => {
+                let filtered = filters.flush().await;
+                self.take(filtered)
+            }
+            None => String::new(),
+        }
     }
 
     /// What was held back.
-    pub fn finish(&mut self) -> (String, String) {
+    pub async fn finish(&mut self) -> (String, String) {
         let split = self.splitter.take().map(ReasoningSplitter::finish).unwrap_or_default();
         let mut text = self.clean(&split.text);
         if let Some(cleaner) = self.cleaner.take() {
             let rest = cleaner.finish().text;
             text.push_str(&self.opened(rest));
         }
+        let mut text = self.filter(text).await;
+        if let Some(mut filters) = self.filters.take() {
+            if self.ended.is_none() {
+                let filtered = filters.finish().await;
+                text.push_str(&self.take(filtered));
+            }
+            if let Some(hooks) = &mut self.hooks {
+                hooks.add_traces(filters.take_traces());
+            }
+        }
         (text, split.reasoning)
+    }
+
+    async fn filter(&mut self, text: String) -> String {
+        match &mut self.filters {
+            _ if self.ended.is_some() => String::new(),
+            Some(filters) if !text.is_empty() => {
+                let filtered = filters.push(&text).await;
+                self.take(filtered)
+            }
+            _ => text,
+        }
+    }
+
+    fn take(&mut self, filtered: Filtered) -> String {
+        if filtered.stop || filtered.abort.is_some() {
+            self.ended = Some(filtered.abort.as_ref().map(stopped));
+        }
+        filtered.text
     }
 
     fn clean(&mut self, text: &str) -> String {
@@ -162,7 +223,14 @@ impl Chats {
         if let Some(said) = &said {
             material.hear(said);
         }
-        Ok(build(material).await?.1.preview)
+        let Some(mut hooks) = self.hooks(&session, "preview", &material).await? else {
+            return Ok(build(material).await?.1.preview);
+        };
+        let (_, built, _) = self.build_with(material, &mut hooks).await?;
+        Ok(PromptPreview {
+            plugins: hooks.take_traces(),
+            ..built.preview
+        })
     }
 
     /// What the user types as it is stored: regex scripts applied, macros expanded; and what the macros
@@ -192,18 +260,16 @@ impl Chats {
                 dry_run: false,
             })
             .await?;
-        let said = tokio::task::spawn_blocking(move || {
-            let (content, effects) = material.said(&content);
-            let effects = TurnEffects {
-                variables: changes(&material.variables, &effects.local),
-                account_variables: changes(&material.account_variables, &effects.global),
-                lore: serde_json::to_value(&material.timed).unwrap_or_default(),
-                anchor: material.anchor.as_deref().and_then(|id| id.parse().ok()),
-                ..TurnEffects::default()
-            };
-            (content, Some(effects))
-        });
-        said.await.map_err(Error::internal)
+        let hooks = self.hooks(session, "message", &material).await?;
+        let (material, (content, effects)) = self.with_macros(material, hooks, Material::said, content).await?;
+        let effects = TurnEffects {
+            variables: changes(&material.variables, &effects.local),
+            account_variables: changes(&material.account_variables, &effects.global),
+            lore: serde_json::to_value(&material.timed).unwrap_or_default(),
+            anchor: material.anchor.as_deref().and_then(|id| id.parse().ok()),
+            ..TurnEffects::default()
+        };
+        Ok((content, Some(effects)))
     }
 
     /// The prompt of a generation as it was sent; `None` if there was none, or it is no longer kept.
@@ -212,6 +278,14 @@ impl Chats {
     /// If the store fails.
     pub async fn sent_prompt(&self, generation: GenerationId) -> Result<Option<PromptPreview>> {
         self.0.shared.store.documents.prompt(generation).await
+    }
+
+    /// Calls of extensions in the making of replies: those of one reply together, in order.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn plugin_traces(&self, generations: &[GenerationId]) -> Result<Vec<(GenerationId, PluginTrace)>> {
+        self.0.shared.store.extensions.traces(generations).await
     }
 
     /// Builds the prompt of a turn that is real, and keeps it.
@@ -256,9 +330,30 @@ impl Chats {
         if let Some(said) = &turn.said {
             material.hear(said);
         }
-        let (material, built) = build(material).await?;
+        let mut options = generation.options.clone();
+        let mut hooks = self.hooks(&session, &generation.id.to_string(), &material).await?;
+        let (material, mut built) = match &mut hooks {
+            None => build(material).await?,
+            Some(hooks) => {
+                let built = self.build_with(material, hooks).await;
+                let traces = hooks.take_traces();
+                // Whatever comes of the turn, it can be told who did what.
+                store.extensions.add_traces(generation.id, &traces).await?;
+                let (material, mut built, sampling) = built?;
+                built.preview.plugins = traces;
+                sample(&mut options, sampling, &self.0.shared.limits);
+                (material, built)
+            }
+        };
+        built.stop.extend(
+            options
+                .stop
+                .iter()
+                .filter(|stop| !generation.options.stop.contains(stop))
+                .cloned(),
+        );
         store.documents.put_prompt(generation.id, &built.preview).await?;
-        Ok(asked(generation, &before, material, built))
+        Ok(asked(generation, options, &before, material, built, hooks))
     }
 }
 
@@ -276,11 +371,12 @@ async fn build(material: Material) -> Result<(Material, Built)> {
 
 fn asked(
     generation: &Generation,
+    mut options: GenerationOptions,
     (variables, account_variables): &(Variables, Variables),
     material: Material,
     built: Built,
+    hooks: Option<TurnHooks>,
 ) -> Asked {
-    let mut options = generation.options.clone();
     material.preset.samplers.fill(&mut options);
     if material.mode == PromptMode::Text && !material.preset.samplers.others.is_empty() {
         let extra = options.extra.get_or_insert_with(|| serde_json::json!({}));
@@ -325,17 +421,24 @@ fn asked(
             messages,
             text: built.text,
             stop: built.stop,
-            max_tokens: i32::try_from(material.budget.response).ok(),
+            max_tokens: i32::try_from(material.budget.response)
+                .ok()
+                .map(|most| options.max_tokens.map_or(most, |wished| wished.min(most))),
             seed: options.seed,
             options,
             cast,
             kind: generation.kind,
+            tools: Vec::new(),
+            tools_closed: false,
         },
         reply: Reply {
             opening: built.opening,
             cleaner: Some(ReplyCleaner::new(built.clean)),
             splitter: Some(ReasoningSplitter::new(&built.reasoning)),
+            filters: hooks.as_ref().and_then(TurnHooks::filters),
+            ended: None,
             material: Arc::new(material),
+            hooks,
             effects,
         },
     }
@@ -343,8 +446,7 @@ fn asked(
 
 fn message(message: tavern_domain::prompt::PromptMessage) -> PromptMessage {
     PromptMessage {
-        role: message.role,
         name: message.name,
-        content: message.content,
+        ..PromptMessage::new(message.role, message.content)
     }
 }

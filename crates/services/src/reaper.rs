@@ -15,6 +15,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
 /// A third of a lease: one renewal may be lost.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 const REAP_EVERY: Duration = Duration::from_secs(2);
+/// Each is begun at once; this is for those whose server died.
+const JOBS_EVERY: Duration = Duration::from_secs(15);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// Orphans taken over at once.
 const REAP_BATCH: u32 = 100;
@@ -37,6 +39,9 @@ pub(crate) fn start(chats: &Chats) {
     });
     every(chats, "reap", REAP_EVERY, |chats| {
         Box::pin(async move { chats.reap().await })
+    });
+    every(chats, "jobs after replies", JOBS_EVERY, |chats| {
+        Box::pin(async move { chats.do_jobs().await })
     });
     every(chats, "tidy up", TIDY_EVERY, |chats| {
         Box::pin(async move { chats.tidy().await })
@@ -192,6 +197,8 @@ impl Chats {
             ended_at: self.0.shared.clock.now(),
             content: None,
             effects: None,
+            after_reply: false,
+            tools: Vec::new(),
         };
         self.settle(generation, record.text, ending).await
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::CharacterId;
 use tavern_domain::chat::{ChatSession, MessageBody, TurnEffects};
+use tavern_domain::extension::Hook;
 use tavern_domain::generation::{
     Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
     UsageSource,
@@ -23,9 +24,11 @@ use tavern_models::{CompletionRequest, ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
 use tokio::time::Instant;
 
+use crate::after_reply;
 use crate::chat::{Chats, tokens_of};
 use crate::live::LiveReply;
 use crate::prompt::{Asked, Reply};
+use crate::tool::{self, Asking, ToolLog, ToolUse, Tools};
 use crate::turn::empty_swipe;
 
 /// How long a writer may be silent before another server takes its generation over.
@@ -67,6 +70,12 @@ pub(crate) struct Ending {
     /// What the turn does to the memory of its chat.
     #[serde(default)]
     pub effects: Option<TurnEffects>,
+    /// Extensions are to be called once it is stored.
+    #[serde(default)]
+    pub after_reply: bool,
+    /// What the model has called.
+    #[serde(default)]
+    pub tools: Vec<ToolUse>,
 }
 
 /// Why the reading of the provider ended.
@@ -101,12 +110,27 @@ impl Chats {
         }
         let text = turn.live.written();
         let mut ending = self.ending(&turn, outcome, &text, &counted);
-        if let Some(reply) = reply
-            && !text.text.is_empty()
-        {
-            ending.content = reply.stored(&text.text).await;
-            ending.effects = Some(reply.effects);
+        if let Some(mut reply) = reply {
+            if let Some(hooks) = &mut reply.hooks {
+                let traces = hooks.take_traces();
+                if let Err(error) = self
+                    .0
+                    .shared
+                    .store
+                    .extensions
+                    .add_traces(turn.generation.id, &traces)
+                    .await
+                {
+                    tracing::error!(generation = %turn.generation.id, ?error, "what extensions did could not be kept");
+                }
+                ending.after_reply = ending.status == GenerationStatus::Completed && hooks.has(Hook::AfterReply);
+            }
+            if !text.text.is_empty() {
+                ending.content = reply.stored(&text.text).await;
+                ending.effects = Some(reply.effects);
+            }
         }
+        let after_reply = ending.after_reply;
         for attempt in 0..SETTLE_TRIES {
             match self.settle(turn.generation.clone(), text.clone(), ending.clone()).await {
                 Ok(Some(generation)) => {
@@ -115,6 +139,9 @@ impl Chats {
                     turn.live.end(Arc::new(generation));
                     if is_complete {
                         drop(present);
+                        if after_reply {
+                            self.begin_job(turn.generation.id);
+                        }
                         self.follow(turn.session, turn.generation.options, turn.next).await;
                     }
                     return;
@@ -138,12 +165,7 @@ impl Chats {
             Ok(asked) => asked,
             Err(error) => {
                 tracing::info!(generation = %turn.generation.id, ?error, "no prompt could be made");
-                let retryable = matches!(error.code(), Code::Unavailable | Code::Overloaded);
-                return Outcome::Failed(GenerationError {
-                    code: error.code().as_str().into(),
-                    message: error.message().into(),
-                    retryable,
-                });
+                return Outcome::Failed(failure(&error));
             }
         };
         counted.prompt = asked.prompt_tokens;
@@ -155,14 +177,22 @@ impl Chats {
         } = asked;
         let outcome = {
             let reply = reply.insert(new);
-            self.stream(turn, counted, reply, &models, request).await
+            // The model calls functions while filters read what it says.
+            let mut hooks = reply.hooks.take();
+            let tools = hooks.as_mut().map(|hooks| hooks as &mut dyn Tools);
+            let outcome = self.stream(turn, counted, reply, &models, request, tools).await;
+            reply.hooks = hooks;
+            outcome
         };
         if !matches!(outcome, Outcome::FencedOut)
             && let Some(reply) = reply
         {
             // What was held back, because it might have been the start of something else.
-            let (text, reasoning) = reply.finish();
+            let (text, reasoning) = reply.finish().await;
             live.append(&text, &reasoning);
+            if let Some(error) = reply.take_failure() {
+                return Outcome::Failed(failure(&error));
+            }
         }
         outcome
     }
@@ -174,14 +204,23 @@ impl Chats {
         reply: &mut Reply,
         models: &[String],
         request: CompletionRequest,
+        tools: Option<&mut (dyn Tools + 'static)>,
     ) -> Outcome {
         let live = &turn.live;
         live.advance(|progress| progress.status = GenerationStatus::Connecting);
-        let mut events = self.0.models.stream(models, request);
+        let asking = Asking {
+            models: &self.0.models,
+            names: models,
+            generation: turn.generation.id,
+            prompt_tokens: counted.prompt,
+            reply_bytes: self.0.shared.limits.reply_bytes,
+        };
+        let mut events = tool::talk(asking, request, tools, &mut counted.tools);
         let mut last_flush: Option<Instant> = None;
         let mut pending = false;
         loop {
             let flush_at = last_flush.map_or_else(Instant::now, |last| last + COALESCE);
+            let filter_at = reply.deadline();
             let event = tokio::select! {
                 biased;
                 () = live.fenced_out.cancelled() => return Outcome::FencedOut,
@@ -190,6 +229,14 @@ impl Chats {
                 () = tokio::time::sleep_until(flush_at), if pending => {
                     live.flush();
                     (pending, last_flush) = (false, Some(Instant::now()));
+                    continue;
+                }
+                () = tokio::time::sleep_until(filter_at.unwrap_or(flush_at)), if filter_at.is_some() => {
+                    let text = reply.flush().await;
+                    pending |= live.append(&text, "") > 0;
+                    if reply.is_over() {
+                        return Outcome::Finished(Some("stop".into()));
+                    }
                     continue;
                 }
                 event = events.next() => event,
@@ -208,6 +255,8 @@ impl Chats {
                     counted.provider = Some(usage);
                     continue;
                 }
+                // Nothing was offered to a model that still calls.
+                Some(ModelEvent::ToolCall(_)) => continue,
                 Some(ModelEvent::AttemptStarted {
                     number,
                     provider,
@@ -215,6 +264,10 @@ impl Chats {
                 }) => {
                     let started_at = self.0.shared.clock.now();
                     live.advance(|progress| {
+                        // After functions have answered the model is asked anew.
+                        if let Some(before) = progress.attempts.last_mut().filter(|before| before.ended_at.is_none()) {
+                            (before.outcome, before.ended_at) = ("completed".into(), Some(started_at));
+                        }
                         progress.provider = Some(provider.clone());
                         progress.attempts.push(GenerationAttempt {
                             number,
@@ -241,7 +294,7 @@ impl Chats {
                 }
                 Some(ModelEvent::Text(text)) => {
                     self.note_first_token(live);
-                    let (text, reasoning) = reply.push(&text);
+                    let (text, reasoning) = reply.push(&text).await;
                     let waiting = live.append(&text, &reasoning);
                     if reply.is_over() {
                         return Outcome::Finished(Some("stop".into()));
@@ -271,9 +324,9 @@ impl Chats {
             if progress.first_token_at.is_none() {
                 progress.status = GenerationStatus::Streaming;
                 progress.first_token_at = Some(now);
-                if let Some(attempt) = progress.attempts.last_mut() {
-                    attempt.first_token_at = Some(now);
-                }
+            }
+            if let Some(attempt) = progress.attempts.last_mut() {
+                attempt.first_token_at.get_or_insert(now);
             }
         });
     }
@@ -319,6 +372,8 @@ impl Chats {
             ended_at,
             content: None,
             effects: None,
+            after_reply: false,
+            tools: counted.tools.uses.clone(),
         }
     }
 
@@ -329,7 +384,7 @@ impl Chats {
                 let reasoning = tokens_of(&text.reasoning);
                 (
                     ProviderUsage {
-                        prompt: counted.prompt,
+                        prompt: counted.prompt.saturating_add(counted.tools.prompt_tokens),
                         completion: tokens_of(&text.text).saturating_add(reasoning),
                         reasoning,
                         cached: 0,
@@ -386,6 +441,7 @@ impl Chats {
                         body.swipes.remove(index);
                         body.active = body.active.min(body.swipes.len() - 1);
                     }
+                    tool::note(body, generation.id, &ending.tools);
                     Ok(())
                 })
                 .await;
@@ -409,11 +465,15 @@ impl Chats {
         let tokens = generation.usage.as_ref().map_or(0, |usage| {
             i64::from(usage.prompt_tokens) + i64::from(usage.completion_tokens)
         });
-        Ok(store
-            .generations
-            .finish(&generation, tokens, ending.effects.as_ref())
-            .await?
-            .then_some(generation))
+        let effects = ending.effects.as_ref();
+        let settled = if ending.after_reply {
+            let lease = self.0.shared.clock.now().plus(after_reply::LEASE);
+            let generations = &store.generations;
+            generations.finish_with_job(&generation, tokens, effects, lease).await?
+        } else {
+            store.generations.finish(&generation, tokens, effects).await?
+        };
+        Ok(settled.then_some(generation))
     }
 }
 
@@ -443,11 +503,21 @@ pub(crate) fn place(body: &mut MessageBody, generation: &Generation) -> usize {
     body.active
 }
 
+/// What is told of a generation that could not go on.
+fn failure(error: &tavern_domain::Error) -> GenerationError {
+    GenerationError {
+        code: error.code().as_str().into(),
+        message: error.message().into(),
+        retryable: matches!(error.code(), Code::Unavailable | Code::Overloaded),
+    }
+}
+
 /// What is known of a reply's tokens.
 #[derive(Default)]
 struct Counted {
     prompt: i32,
     provider: Option<ProviderUsage>,
+    tools: ToolLog,
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {

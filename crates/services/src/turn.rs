@@ -627,7 +627,7 @@ fn hash_of(request: &impl serde::Serialize) -> Result<[u8; 32]> {
     Ok(Sha256::digest(serde_json::to_vec(request).map_err(Error::internal)?).into())
 }
 
-fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &Limits) {
+pub(crate) fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &Limits) {
     let mut range = |field: &str, value: Option<f64>, low: f64, high: f64| {
         if let Some(value) = value
             && !(low..=high).contains(&value)

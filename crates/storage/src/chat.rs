@@ -327,6 +327,23 @@ impl ChatStore {
         tx.commit().await.db()
     }
 
+    /// Changes variables of a session apart from its turns; `set` gets them as they are now. Nothing happens to
+    /// a session that is gone.
+    pub async fn change_variables(&self, id: SessionId, set: impl FnOnce(&mut Variables) + Send) -> Result<()> {
+        let tx = self.db.begin().await?;
+        if let Some(session) = lock(&tx, id).await? {
+            let mut state: SessionState = from_json(&session.state)?;
+            set(&mut state.variables);
+            chat_session::Entity::update_many()
+                .filter(chat_session::Column::Id.eq(session.id))
+                .col_expr(chat_session::Column::State, Expr::value(to_json(&state)?))
+                .exec(&tx)
+                .await
+                .db()?;
+        }
+        tx.commit().await.db()
+    }
+
     /// Moves the session up in its owner's list.
     pub async fn touch(&self, id: SessionId, now: Timestamp) -> Result<()> {
         chat_session::Entity::update_many()

@@ -107,7 +107,7 @@ fn deflate(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The smallest UUIDv7 of a millisecond.
-fn first_of(at: Timestamp) -> Uuid {
+pub(crate) fn first_of(at: Timestamp) -> Uuid {
     let millis = u64::try_from(at.0).unwrap_or(0).min((1 << 48) - 1);
     Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::chat::{self, remember};
 use crate::db::{Db, DbResult, lists, only};
 use crate::entity::{chat_session, generation};
+use crate::extension::add_job;
 
 /// Statuses with smaller codes are those of a generation that has not ended; the partial indexes of
 /// the table say the same.
@@ -123,6 +124,28 @@ impl GenerationStore {
     /// Ends a generation, adds its tokens to the session, and remembers what the turn has done. False,
     /// and no change, if it ended before or has another writer.
     pub async fn finish(&self, ended: &Generation, session_tokens: i64, effects: Option<&TurnEffects>) -> Result<bool> {
+        self.settle(ended, session_tokens, effects, None).await
+    }
+
+    /// The same, and stores that its `after-reply` hooks are still to be called: by the caller until
+    /// `lease`, and then by whoever takes the job over.
+    pub async fn finish_with_job(
+        &self,
+        ended: &Generation,
+        session_tokens: i64,
+        effects: Option<&TurnEffects>,
+        lease: Timestamp,
+    ) -> Result<bool> {
+        self.settle(ended, session_tokens, effects, Some(lease)).await
+    }
+
+    async fn settle(
+        &self,
+        ended: &Generation,
+        session_tokens: i64,
+        effects: Option<&TurnEffects>,
+        job: Option<Timestamp>,
+    ) -> Result<bool> {
         let change = generation::ActiveModel {
             status: Set(ended.status.code()),
             provider: Set(ended.provider.clone()),
@@ -158,6 +181,9 @@ impl GenerationStore {
             .db()?;
         if let Some((session, effects)) = session.zip(effects) {
             remember(&tx, session, ended.user, effects).await?;
+        }
+        if let Some(lease) = job {
+            add_job(&tx, ended, lease).await?;
         }
         tx.commit().await.db()?;
         Ok(true)

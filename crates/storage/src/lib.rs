@@ -16,6 +16,7 @@ mod cursor;
 mod db;
 mod documents;
 mod entity;
+mod extension;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -34,6 +35,11 @@ pub use character::CharacterStore;
 pub use character_list::{CharacterQuery, CharacterScope, ListedCharacter, ListedCreator};
 pub use chat::{ChatStore, DeletedSession, Idempotency, SessionChange, SetupChange, TurnOutcome, TurnStart};
 pub use documents::{DocumentStore, GenerationRecord, SqlDocuments};
+pub use extension::{
+    ExtensionQuery, ExtensionStore, InstallOutcome, InstallationStamp, ListedExtension, Publication, PublishOutcome,
+    SealedSecret, SecretChange, StoredValue, Switch, SwitchOutcome, ValueKey, ValueOutcome, ValueRoom, ValueWrite,
+    VersionHead,
+};
 pub use generation::GenerationStore;
 pub use login::Rotation;
 pub use objects::{ListedObject, Objects};

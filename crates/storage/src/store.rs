@@ -14,6 +14,7 @@ use crate::character::CharacterStore;
 use crate::chat::ChatStore;
 use crate::db::{Db, DbResult};
 use crate::documents::{DocumentStore, SqlDocuments};
+use crate::extension::ExtensionStore;
 use crate::generation::GenerationStore;
 use crate::objects::Objects;
 use crate::persona::PersonaStore;
@@ -44,6 +45,7 @@ pub struct Store {
     pub chats: ChatStore,
     pub presets: PresetStore,
     pub personas: PersonaStore,
+    pub extensions: ExtensionStore,
     pub generations: GenerationStore,
     pub documents: Arc<dyn DocumentStore>,
     pub objects: Objects,
@@ -66,6 +68,7 @@ impl Store {
             chats: ChatStore { db: db.clone() },
             presets: PresetStore { db: db.clone() },
             personas: PersonaStore { db: db.clone() },
+            extensions: ExtensionStore { db: db.clone() },
             generations: GenerationStore { db: db.clone() },
             documents: Arc::new(SqlDocuments { db: db.clone() }),
             objects: Objects::files(directory)?,

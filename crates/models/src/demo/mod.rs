@@ -8,6 +8,7 @@ mod compose;
 mod lines;
 mod message;
 mod persona;
+mod tool;
 
 use std::time::Duration;
 
@@ -66,7 +67,23 @@ impl Shape {
 impl Provider for Demo {
     async fn open(&self, _model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
         let shape = Shape::read(request.options.extra.as_ref())?;
-        let text = compose::reply(request, shape.words);
+        if let Some(call) = tool::call(request) {
+            let usage = ProviderUsage {
+                prompt: prompt_words(request),
+                completion: 1,
+                ..ProviderUsage::default()
+            };
+            let chunks = [
+                Chunk::ToolCall(call),
+                Chunk::Finished(Some("tool_calls".into())),
+                Chunk::Usage(usage),
+            ];
+            return Ok(stream::iter(chunks.map(Ok)).boxed());
+        }
+        let mut text = compose::reply(request, shape.words);
+        if let Some(said) = tool::said(request) {
+            text.insert_str(0, &said);
+        }
         let most = request
             .max_tokens
             .and_then(|most| usize::try_from(most).ok())

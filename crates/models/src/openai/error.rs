@@ -10,6 +10,7 @@ use crate::provider::{Fault, ProviderError};
 pub(super) struct Detail {
     words: String,
     status: Option<u16>,
+    names_tools: bool,
 }
 
 impl Detail {
@@ -28,13 +29,17 @@ impl Detail {
                 words.push(' ');
             }
         }
-        // The message is read for the one condition that servers signal in no other way.
+        // The message is read for the two conditions that servers signal in no other way.
         let message = error.get("message").unwrap_or(error).as_str().unwrap_or_default();
         let message = message.to_ascii_lowercase();
         if message.contains("context length") || message.contains("context size") || message.contains("maximum context")
         {
             words.push_str("context_length");
         }
+        let param = error.get("param").and_then(Value::as_str).unwrap_or_default();
+        let names_tools = [message.as_str(), param]
+            .iter()
+            .any(|text| text.contains("tool") || text.contains("function"));
         let number = |field| {
             error
                 .get(field)
@@ -46,6 +51,7 @@ impl Detail {
         Self {
             words,
             status: status.filter(|status| (400..600).contains(status)),
+            names_tools,
         }
     }
 
@@ -69,7 +75,7 @@ pub(super) fn of_status(provider: &str, status: u16, detail: &Detail) -> Provide
     if detail.mentions(&["invalid_api_key", "authentication", "permission"]) || matches!(status, 401 | 403) {
         return fail(Fault::Misconfigured, "does not accept our key");
     }
-    match status {
+    let mut error = match status {
         300..=399 => fail(Fault::Misconfigured, "answered with a redirect, which is not followed"),
         404 | 405 => fail(
             Fault::Misconfigured,
@@ -83,7 +89,10 @@ pub(super) fn of_status(provider: &str, status: u16, detail: &Detail) -> Provide
         400..=499 => fail(Fault::Refused, &format!("did not accept the request (status {status})")),
         503 | 529 => fail(Fault::Transient, &format!("is overloaded (status {status})")),
         _ => fail(Fault::Transient, &format!("failed (status {status})")),
-    }
+    };
+    // The statuses with which servers say that they, or the model, cannot call functions.
+    error.names_tools = detail.names_tools && matches!(status, 400 | 404 | 422 | 500 | 501);
+    error
 }
 
 /// An error inside an answer that began as a success.
@@ -174,6 +183,37 @@ mod tests {
         assert_eq!(of(json!({"type": "invalid_request_error"})), Fault::Refused);
         assert_eq!(of(json!("boom")), Fault::Transient);
         assert_eq!(of(json!("maximum context length is 8192")), Fault::Refused);
+    }
+
+    #[test]
+    fn refusals_of_functions_are_told_from_others() {
+        let of = |status, error: Value| {
+            of_status(
+                "p",
+                status,
+                &Detail::of_body(json!({ "error": error }).to_string().as_bytes()),
+            )
+            .names_tools
+        };
+        for (status, message) in [
+            (400, "gemma does not support tools"),
+            (404, "No endpoints found that support tool use."),
+            (500, "tools param requires --jinja flag"),
+            (422, "Function calling is not available"),
+        ] {
+            assert!(of(status, json!({ "message": message })), "{message}");
+            assert!(of(status, json!(message)), "{message}");
+        }
+        assert!(of(
+            400,
+            json!({ "message": "Invalid schema", "param": "tools[0].function.parameters" })
+        ));
+        assert!(!of(400, json!({ "message": "temperature is out of range" })));
+        assert!(!of(429, json!({ "message": "too many tool calls a minute" })));
+        assert!(!of(
+            400,
+            json!({ "message": "maximum context length: 9 tokens in functions" })
+        ));
     }
 
     #[test]

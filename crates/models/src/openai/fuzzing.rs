@@ -1,9 +1,13 @@
 //! What a provider answers, read without a connection: for tests and fuzz targets.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::EventStream;
+use super::calls::Calls;
+use super::wire::Decoder;
 
 /// Everything that is read of a streamed reply that comes in these pieces.
 pub fn streamed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
@@ -11,7 +15,9 @@ pub fn streamed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         .into_iter()
         .map(|piece| Ok(Bytes::copy_from_slice(piece)))
         .collect();
-    let read = EventStream::new("p".into(), stream::iter(pieces).boxed()).into_chunks();
+    let decoder = Decoder::new("p".into(), Calls::default());
+    let body = stream::iter(pieces).boxed();
+    let read = EventStream::new("p".into(), body, decoder, Arc::default()).into_chunks();
     let chunks = read.map(|chunk| format!("{chunk:?}")).collect();
     chunks.now_or_never().expect("everything is there")
 }
@@ -20,8 +26,11 @@ pub fn streamed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
 #[cfg(feature = "fuzzing")]
 pub fn whole(body: &[u8], status: u16) -> (String, String) {
     use super::error::{self, Detail};
-    let mut decoder = super::wire::Decoder::new("p".into());
+    let mut decoder = Decoder::new("p".into(), Calls::default());
     let decoded = decoder.decode(&String::from_utf8_lossy(body));
     let refused = error::of_status("p", status, &Detail::of_body(body));
-    (format!("{decoded:?} {:?}", decoder.finish()), format!("{refused:?}"))
+    (
+        format!("{decoded:?} {:?}", decoder.finish().collect::<Vec<_>>()),
+        format!("{refused:?}"),
+    )
 }

@@ -1,5 +1,6 @@
 //! The OpenAI formats, chat completions and text completions, as OpenAI and the many compatible servers speak it.
 
+mod calls;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -7,6 +8,8 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +24,7 @@ use crate::config::{ProviderConfig, Secret, is_good_key};
 use crate::provider::{Chunk, ChunkStream, Provider, ProviderError};
 use crate::request::CompletionRequest;
 use crate::sse::{SseItem, SseReader};
+use calls::Calls;
 use wire::Decoder;
 
 /// The most we read of an answer that is not a stream, and of an error.
@@ -34,6 +38,9 @@ pub(crate) struct OpenAi {
     text_url: reqwest::Url,
     name: String,
     key: Option<Secret>,
+    /// It gives reasoning in the field in which such servers demand it back with calls of functions;
+    /// others refuse a request for that field.
+    reasons: Arc<AtomicBool>,
 }
 
 impl OpenAi {
@@ -77,6 +84,7 @@ impl OpenAi {
             text_url,
             name: config.name.clone(),
             key,
+            reasons: Arc::default(),
         })
     }
 
@@ -126,7 +134,7 @@ fn read_key(config: &ProviderConfig) -> Result<Option<Secret>, String> {
 #[async_trait]
 impl Provider for OpenAi {
     async fn open(&self, model: &str, request: &CompletionRequest) -> Result<ChunkStream, ProviderError> {
-        let body = wire::request_body(model, request);
+        let body = wire::request_body(model, request, self.reasons.load(Ordering::Relaxed));
         let url = if request.text.is_some() {
             &self.text_url
         } else {
@@ -137,6 +145,7 @@ impl Provider for OpenAi {
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
+        let mut decoder = Decoder::new(self.name.clone(), Calls::after(&request.messages));
         let content_type = response.headers().get(CONTENT_TYPE);
         let is_document = content_type
             .and_then(|value| value.to_str().ok())
@@ -144,11 +153,12 @@ impl Provider for OpenAi {
         if is_document {
             let body = read_up_to(response, MAX_DOCUMENT).await;
             let body = body.map_err(|problem| problem.into_error(&self.name))?;
-            let mut decoder = Decoder::new(self.name.clone());
             let chunks = decoder.decode(&String::from_utf8_lossy(&body))?;
+            self.reasons.fetch_or(decoder.has_reasoned(), Ordering::Relaxed);
             return Ok(stream::iter(chunks.into_iter().chain(decoder.finish()).map(Ok)).boxed());
         }
-        Ok(EventStream::new(self.name.clone(), response.bytes_stream().boxed()).into_chunks())
+        let body = response.bytes_stream().boxed();
+        Ok(EventStream::new(self.name.clone(), body, decoder, Arc::clone(&self.reasons)).into_chunks())
     }
 }
 
@@ -159,15 +169,22 @@ struct EventStream {
     body: Option<BoxStream<'static, reqwest::Result<Bytes>>>,
     reader: SseReader,
     decoder: Decoder,
+    reasons: Arc<AtomicBool>,
     ready: VecDeque<Chunk>,
     /// Comes after what is ready.
     failure: Option<ProviderError>,
 }
 
 impl EventStream {
-    fn new(provider: String, body: BoxStream<'static, reqwest::Result<Bytes>>) -> Self {
+    fn new(
+        provider: String,
+        body: BoxStream<'static, reqwest::Result<Bytes>>,
+        decoder: Decoder,
+        reasons: Arc<AtomicBool>,
+    ) -> Self {
         Self {
-            decoder: Decoder::new(provider.clone()),
+            decoder,
+            reasons,
             provider,
             body: Some(body),
             reader: SseReader::default(),
@@ -237,6 +254,7 @@ impl EventStream {
                 },
             }
         }
+        self.reasons.fetch_or(self.decoder.has_reasoned(), Ordering::Relaxed);
     }
 }
 
@@ -277,7 +295,9 @@ mod tests {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"Hm…\"}}]}\r\n\r\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Grüße 🐉\"}}]}\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"roll\",\"arguments\":\"\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n",
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\r\r",
         "data: [DONE]\n\n",
     );
@@ -299,6 +319,7 @@ mod tests {
     fn cutting_at_every_byte_loses_nothing() {
         let read = streamed(RECORDED.as_bytes().chunks(1));
         assert!(read.contains(&"Ok(Text(\"Grüße 🐉\"))".to_owned()), "{read:?}");
+        assert!(read.iter().any(|chunk| chunk.contains("ToolCall")), "{read:?}");
         assert!(read.last().is_some_and(|last| last.contains("Usage")), "{read:?}");
     }
 }

@@ -4,14 +4,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tavern_domain::chat::ChatRole;
 
+use super::calls::Calls;
 use super::error;
 use crate::provider::{Chunk, ProviderError};
 use crate::request::{CompletionRequest, PromptMessage, ProviderUsage};
+use crate::tool::{ToolCall, is_wire_name};
 
 /// More than this is refused by the format's author; the router enforces all of them anyway.
 const MAX_STOPS: usize = 4;
 /// Fields of the request that `options.extra` cannot change.
-const OURS: [&str; 9] = [
+const OURS: [&str; 11] = [
     "model",
     "messages",
     "prompt",
@@ -20,12 +22,16 @@ const OURS: [&str; 9] = [
     "max_tokens",
     "max_completion_tokens",
     "n",
+    "tools",
+    "tool_choice",
     "demo",
 ];
 /// A count beyond this is a mistake of the provider.
 const MAX_TOKENS: i64 = 100_000_000;
 
-pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
+/// `with_reasoning`: what the model thought before its calls is sent back, which most servers take for a
+/// mistake.
+pub(super) fn request_body(model: &str, request: &CompletionRequest, with_reasoning: bool) -> Value {
     let mut body = Map::new();
     if let Some(Value::Object(extra)) = &request.options.extra {
         let theirs = extra.iter().filter(|(key, _)| !OURS.contains(&key.as_str()));
@@ -54,40 +60,71 @@ pub(super) fn request_body(model: &str, request: &CompletionRequest) -> Value {
     body.insert("model".into(), model.into());
     match &request.text {
         Some(text) => body.insert("prompt".into(), text.as_str().into()),
-        None => body.insert("messages".into(), request.messages.iter().map(message).collect()),
+        None => {
+            let messages = request.messages.iter().map(|said| message(said, with_reasoning));
+            body.insert("messages".into(), messages.collect())
+        }
     };
+    if request.text.is_none() && !request.tools.is_empty() {
+        let tools = request.tools.iter().map(|tool| {
+            json!({
+                "type": "function",
+                "function": { "name": tool.name, "description": tool.description, "parameters": tool.parameters },
+            })
+        });
+        body.insert("tools".into(), tools.collect());
+        if request.tools_closed {
+            body.insert("tool_choice".into(), "none".into());
+        }
+    }
     body.insert("stream".into(), true.into());
     body.insert("stream_options".into(), json!({ "include_usage": true }));
     Value::Object(body)
 }
 
-fn message(message: &PromptMessage) -> Value {
+fn message(message: &PromptMessage, with_reasoning: bool) -> Value {
+    if let Some(id) = &message.tool_call_id {
+        return json!({ "role": "tool", "tool_call_id": id, "content": message.content });
+    }
     let role = match message.role {
         ChatRole::User => "user",
         ChatRole::Assistant => "assistant",
-        // A tool's message needs the id of a call, which prompts do not have.
+        // A tool's message needs the id of a call, which this one does not have.
         ChatRole::System | ChatRole::Tool => "system",
     };
     let mut value = json!({ "role": role, "content": message.content });
     if let Some(name) = message.name.as_deref().filter(|name| is_wire_name(name)) {
         value["name"] = name.into();
     }
+    if !message.tool_calls.is_empty() {
+        value["tool_calls"] = message.tool_calls.iter().map(call).collect();
+        if message.content.is_empty() {
+            value["content"] = Value::Null;
+        }
+        if let Some(reasoning) = message.reasoning.as_deref().filter(|_| with_reasoning) {
+            value["reasoning_content"] = reasoning.into();
+        }
+    }
     value
 }
 
-/// The format takes no other names, and refuses the request for them.
-fn is_wire_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+fn call(call: &ToolCall) -> Value {
+    let function = json!({ "name": call.name, "arguments": call.arguments });
+    let mut value = json!({ "id": call.id, "type": "function", "function": function });
+    if let Some(extra) = &call.extra {
+        value["extra_content"] = extra.clone();
+    }
+    value
 }
 
 /// Turns answers into chunks, and remembers what comes piecemeal.
 pub(super) struct Decoder {
     provider: String,
+    calls: Calls,
     usage: Option<ProviderUsage>,
     done: bool,
+    /// Reasoning came in the field in which it is wanted back.
+    has_reasoned: bool,
 }
 
 #[derive(Deserialize)]
@@ -125,15 +162,23 @@ struct Delta {
     reasoning_content: Option<Value>,
     #[serde(default)]
     reasoning: Option<Value>,
+    #[serde(default)]
+    tool_calls: Option<Value>,
 }
 
 impl Decoder {
-    pub fn new(provider: String) -> Self {
+    pub fn new(provider: String, calls: Calls) -> Self {
         Self {
             provider,
+            calls,
             usage: None,
             done: false,
+            has_reasoned: false,
         }
+    }
+
+    pub const fn has_reasoned(&self) -> bool {
+        self.has_reasoned
     }
 
     /// Whether the stream said that it is over.
@@ -177,12 +222,14 @@ impl Decoder {
         if let Some(choice) = first {
             let (mut reasoning, mut text) = (String::new(), String::new());
             if let Some(delta) = choice.delta.or(choice.message) {
-                let thought = delta
-                    .reasoning_content
-                    .filter(|value| !value.is_null())
-                    .or(delta.reasoning);
+                let thought = delta.reasoning_content.filter(|value| !value.is_null());
+                self.has_reasoned |= thought.is_some();
+                let thought = thought.or(delta.reasoning);
                 append_text(thought.as_ref(), &mut reasoning);
                 append_text(delta.content.as_ref(), &mut text);
+                if let Some(pieces) = &delta.tool_calls {
+                    self.calls.push(pieces);
+                }
             }
             append_text(choice.text.as_ref(), &mut text);
             if !reasoning.is_empty() {
@@ -199,6 +246,7 @@ impl Decoder {
             {
                 // Users see it: anything longer than a word is not a reason.
                 let reason = reason.chars().take(64).collect();
+                chunks.extend(self.calls.finish().into_iter().map(Chunk::ToolCall));
                 chunks.push(Chunk::Finished(Some(reason)));
             }
         }
@@ -209,8 +257,9 @@ impl Decoder {
     }
 
     /// What is known only at the end.
-    pub fn finish(&mut self) -> Option<Chunk> {
-        self.usage.take().map(Chunk::Usage)
+    pub fn finish(&mut self) -> impl Iterator<Item = Chunk> + use<> {
+        let calls = self.calls.finish().into_iter().map(Chunk::ToolCall);
+        calls.chain(self.usage.take().map(Chunk::Usage))
     }
 }
 
@@ -250,155 +299,4 @@ fn read_usage(usage: &Value) -> Option<ProviderUsage> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tavern_domain::generation::{GenerationKind, GenerationOptions};
-
-    use super::*;
-    use crate::request::Cast;
-
-    fn request(options: GenerationOptions) -> CompletionRequest {
-        let message = |role, name: Option<&str>| PromptMessage {
-            role,
-            name: name.map(Into::into),
-            content: "hi".into(),
-        };
-        CompletionRequest {
-            messages: vec![
-                message(ChatRole::System, None),
-                message(ChatRole::User, Some("Ann_1")),
-                message(ChatRole::Assistant, Some("No Wire Name")),
-            ],
-            text: None,
-            options,
-            stop: (0..6).map(|n| format!("s{n}")).collect(),
-            max_tokens: Some(100),
-            seed: None,
-            cast: Cast::default(),
-            kind: GenerationKind::Normal,
-        }
-    }
-
-    #[test]
-    fn only_what_was_wished_is_sent() {
-        let options = GenerationOptions {
-            temperature: Some(0.5),
-            ..GenerationOptions::default()
-        };
-        assert_eq!(
-            request_body("m", &request(options)),
-            json!({
-                "model": "m", "stream": true, "stream_options": { "include_usage": true },
-                "max_tokens": 100, "temperature": 0.5, "stop": ["s0", "s1", "s2", "s3"],
-                "messages": [
-                    { "role": "system", "content": "hi" },
-                    { "role": "user", "content": "hi", "name": "Ann_1" },
-                    { "role": "assistant", "content": "hi" },
-                ],
-            })
-        );
-    }
-
-    #[test]
-    fn extra_fields_are_passed_on_but_cannot_change_ours() {
-        let extra = json!({ "top_a": 0.2, "model": "x", "messages": [], "stream": false, "max_tokens": 9, "max_completion_tokens": 9, "n": 5, "demo": {} });
-        let body = request_body(
-            "m",
-            &request(GenerationOptions {
-                extra: Some(extra),
-                ..GenerationOptions::default()
-            }),
-        );
-        assert_eq!(body["top_a"], 0.2);
-        assert_eq!(body["model"], "m");
-        assert_eq!(body["max_tokens"], 100);
-        for absent in ["n", "demo", "max_completion_tokens"] {
-            assert!(body.get(absent).is_none(), "{absent}");
-        }
-    }
-
-    #[test]
-    fn a_text_is_sent_as_a_prompt_without_messages() {
-        let body = request_body(
-            "m",
-            &CompletionRequest {
-                messages: Vec::new(),
-                text: Some("Once".into()),
-                ..request(GenerationOptions::default())
-            },
-        );
-        assert_eq!(body["prompt"], "Once");
-        assert!(body.get("messages").is_none());
-    }
-
-    fn decode(json: Value) -> Vec<Chunk> {
-        let mut decoder = Decoder::new("p".into());
-        let mut chunks = decoder.decode(&json.to_string()).expect("a good answer");
-        chunks.extend(decoder.finish());
-        chunks
-    }
-
-    #[test]
-    fn odd_answers_of_real_servers_are_understood() {
-        let text = |text: &str| Chunk::Text(text.into());
-        let cases = [
-            (
-                json!({"choices": [{"delta": {"role": null, "content": "a"}, "finish_reason": ""}]}),
-                vec![text("a")],
-            ),
-            (
-                json!({"choices": [{"index": 0, "delta": {"content": null}}]}),
-                vec![Chunk::Alive],
-            ),
-            (json!({"choices": [], "usage": null}), vec![Chunk::Alive]),
-            (json!({"choices": null, "error": null}), vec![Chunk::Alive]),
-            (
-                json!({"choices": [{"index": 1, "delta": {"content": "b"}}]}),
-                vec![Chunk::Alive],
-            ),
-            (
-                json!({"choices": [{"delta": {"reasoning": "r", "content": "a"}}]}),
-                vec![Chunk::Reasoning("r".into()), text("a")],
-            ),
-            (
-                json!({"choices": [{"delta": {"reasoning_content": "r", "reasoning": "r"}}]}),
-                vec![Chunk::Reasoning("r".into())],
-            ),
-            (
-                json!({"choices": [{"delta": {}, "finishReason": "stop"}]}),
-                vec![Chunk::Finished(Some("stop".into()))],
-            ),
-            (json!({"choices": [{"text": "t"}]}), vec![text("t")]),
-            (
-                json!({"choices": [{"message": {"role": "assistant", "content": [{"type": "text", "text": "x"}, {"type": "image"}]}, "finish_reason": "stop"}]}),
-                vec![text("x"), Chunk::Finished(Some("stop".into()))],
-            ),
-        ];
-        for (json, expected) in cases {
-            assert_eq!(decode(json.clone()), expected, "{json}");
-        }
-    }
-
-    #[test]
-    fn usage_is_believed_only_where_it_can_be_true() {
-        let of = |usage: Value| decode(json!({ "choices": [], "usage": usage }));
-        let good = json!({"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}, "completion_tokens_details": {"reasoning_tokens": 3}});
-        assert_eq!(
-            of(good)[1],
-            Chunk::Usage(ProviderUsage {
-                prompt: 10,
-                completion: 5,
-                reasoning: 3,
-                cached: 10
-            })
-        );
-        for wrong in [
-            json!({"prompt_tokens": -1}),
-            json!({"prompt_tokens": 100_000_001}),
-            json!({"prompt_tokens": "many"}),
-            json!([]),
-        ] {
-            assert_eq!(of(wrong.clone()), [Chunk::Alive], "{wrong}");
-        }
-        assert_eq!(of(json!({"prompt_tokens": 100_000_000})).len(), 2);
-    }
-}
+mod tests;

@@ -35,6 +35,7 @@ async fn play(scripts: Vec<Script>) -> Vec<ModelEvent> {
         provider: Arc::new(Scripted(Mutex::new(scripts))),
         timeouts: Timeouts::default(),
         breaker: Breaker::default(),
+        tools: true,
     };
     let route = Route {
         config: ModelConfig::demo(),
@@ -53,6 +54,8 @@ async fn play(scripts: Vec<Script>) -> Vec<ModelEvent> {
         seed: None,
         cast: Cast::default(),
         kind: GenerationKind::Normal,
+        tools: Vec::new(),
+        tools_closed: false,
     };
     router.stream(&[DEMO.to_owned()], request).collect().await
 }

@@ -1,5 +1,6 @@
 //! One reply: the attempts to get it, and the watch over the one that speaks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +102,10 @@ impl Turn {
 
     async fn try_deployment(&mut self, deployment: &Deployment, has_next: bool) -> Tried {
         let mut tried = Tried::Resting;
-        for attempt in 1..=MAX_ATTEMPTS {
+        let mut with_tools = deployment.tools;
+        let mut attempt = 0;
+        while attempt < MAX_ATTEMPTS {
+            attempt += 1;
             let Some(permit) = deployment.breaker.enter() else {
                 return tried;
             };
@@ -112,7 +116,7 @@ impl Turn {
                 model: deployment.model.clone(),
             })
             .await;
-            let Broken { error, had_content } = match self.attempt(deployment).await {
+            let Broken { error, had_content } = match self.attempt(deployment, with_tools).await {
                 Ok(reason) => {
                     permit.succeeded();
                     self.send(ModelEvent::Finished { reason }).await;
@@ -120,6 +124,25 @@ impl Turn {
                 }
                 Err(broken) => broken,
             };
+            let has_tools = with_tools && !self.request.tools.is_empty();
+            if error.names_tools && has_tools && !had_content {
+                // The answer was about the functions: the deployment is well, and asked once more.
+                permit.succeeded();
+                tracing::warn!(
+                    provider = deployment.provider_name,
+                    model = deployment.model,
+                    "a deployment refuses functions and is asked without them; `tools = false` spares it the question"
+                );
+                self.send(ModelEvent::AttemptFailed {
+                    number: self.attempts,
+                    error: error.to_generation_error(),
+                })
+                .await;
+                tried = Tried::Failed(error);
+                with_tools = false;
+                attempt -= 1;
+                continue;
+            }
             match error.fault {
                 Fault::Transient => permit.failed(),
                 Fault::Misconfigured => {
@@ -159,10 +182,15 @@ impl Turn {
     }
 
     /// One call: gives the reason why the reply finished.
-    async fn attempt(&mut self, deployment: &Deployment) -> Result<Option<String>, Broken> {
+    async fn attempt(&mut self, deployment: &Deployment, with_tools: bool) -> Result<Option<String>, Broken> {
         let name = &deployment.provider_name;
         let until = (Instant::now() + deployment.timeouts.first_token()).min(self.deadline);
-        let opened = timeout_at(until, deployment.provider.open(&deployment.model, &self.request)).await;
+        let request = if with_tools || self.request.tools.is_empty() {
+            Cow::Borrowed(&self.request)
+        } else {
+            Cow::Owned(self.request.without_tools())
+        };
+        let opened = timeout_at(until, deployment.provider.open(&deployment.model, &request)).await;
         let too_late = || ProviderError::timeout(format!("The provider `{name}` did not begin its reply in time."));
         let chunks = opened.unwrap_or_else(|_| Err(too_late()));
         let chunks = chunks.map_err(|error| Broken {
@@ -175,6 +203,7 @@ impl Turn {
             cutter,
             text: 0,
             reasoning: 0,
+            calls: 0,
             finish: None,
         };
         let end = reply.follow(chunks, deployment, until).await;
@@ -215,6 +244,8 @@ struct Reply<'a> {
     /// Bytes shown.
     text: usize,
     reasoning: usize,
+    /// Calls of functions passed on.
+    calls: usize,
     /// The provider's reason, once it gave one.
     finish: Option<Option<String>>,
 }
@@ -228,7 +259,7 @@ enum End {
 
 impl Reply<'_> {
     const fn had_content(&self) -> bool {
-        self.text + self.reasoning > 0
+        self.text + self.reasoning + self.calls > 0
     }
 
     /// Passes on what the provider says, up to its end. `begin_by` bounds the wait for its first word.
@@ -297,6 +328,10 @@ impl Reply<'_> {
                     self.turn.send(ModelEvent::Reasoning(piece)).await;
                 }
                 return cut;
+            }
+            Chunk::ToolCall(call) => {
+                self.calls += 1;
+                self.turn.send(ModelEvent::ToolCall(call)).await;
             }
             Chunk::Usage(usage) => self.turn.send(ModelEvent::Usage(usage)).await,
             Chunk::Finished(reason) => {

@@ -218,17 +218,15 @@ pub fn router_with(providers: &[&FakeProvider], timeouts: Value, reply_bytes: us
 pub fn request() -> CompletionRequest {
     CompletionRequest {
         text: None,
-        messages: vec![PromptMessage {
-            role: ChatRole::User,
-            name: None,
-            content: "Hello!".into(),
-        }],
+        messages: vec![PromptMessage::new(ChatRole::User, "Hello!")],
         options: GenerationOptions::default(),
         stop: Vec::new(),
         max_tokens: None,
         seed: Some(7),
         cast: Cast::default(),
         kind: GenerationKind::Normal,
+        tools: Vec::new(),
+        tools_closed: false,
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) struct Engine<'a, 'm, 'x> {
     haystack: Haystack<'a>,
     timed: Timed,
     forced: HashMap<u32, &'a str>,
+    silenced: HashMap<u32, &'a str>,
     trigger: String,
     /// Messages of the character.
     replies: u32,
@@ -113,6 +114,8 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
                 None => warnings.push(format!("A lore entry that is not there was to be activated: {key}")),
             }
         }
+        let silenced = scan.silenced.iter();
+        let silenced = silenced.filter_map(|(key, why)| Some((*index.ranks.get(key.as_str())?, why.as_str())));
         let mut engine = Self {
             index,
             scan,
@@ -121,6 +124,7 @@ impl<'a, 'm, 'x> Engine<'a, 'm, 'x> {
             counter,
             timed: Timed::begin(index, &scan.timed, count(scan.messages.len()), scan.instruct),
             forced,
+            silenced: silenced.collect(),
             trigger: fold(trim(scan.trigger)).into_owned(),
             replies: count(scan.messages.iter().filter(|message| !message.is_user).count()),
             token_depths: TokenDepths::default(),

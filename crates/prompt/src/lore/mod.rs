@@ -26,7 +26,7 @@ use tavern_domain::chat::ChatRole;
 use tavern_domain::lore::{LoreEntry, LorePosition, LoreSettings};
 
 pub use decorators::{CardField, Depth, UiPrompt};
-pub use report::{Decision, Decisions, MatchedIn, Reason, ScannedField};
+pub use report::{Candidate, Decision, Decisions, MatchedIn, Reason, ScannedField};
 
 use crate::macros::Macros;
 use crate::tokens::Counter;
@@ -111,6 +111,8 @@ pub struct LoreScan<'a> {
     pub timed: TimedEffects,
     /// Keys of entries to be activated whatever their keys say (hits by meaning, extensions), and why.
     pub forced: Vec<(String, String)>,
+    /// Keys of entries that stay out whatever their keys say, and why. They go before [`Self::forced`].
+    pub silenced: Vec<(String, String)>,
     pub seed: u64,
     /// Nothing is to be stored afterwards: timed effects stay as they are.
     pub dry_run: bool,

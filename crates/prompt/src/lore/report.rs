@@ -1,5 +1,6 @@
 //! What a scan tells about every entry: whether it is in, and why.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub enum Reason {
     Forced(String),
 
     // Out: it is not for this turn.
+    /// Kept out from outside, which says why.
+    Silenced(String),
     Disabled,
     /// Not for this kind of generation.
     Trigger,
@@ -137,6 +140,7 @@ impl fmt::Display for Reason {
             Self::Sticky => f.write_str("sticky"),
             Self::Activate => f.write_str("@@activate"),
             Self::Forced(why) => write!(f, "forced: {why}"),
+            Self::Silenced(why) => write!(f, "silenced: {why}"),
             Self::Disabled => f.write_str("disabled"),
             Self::Trigger => f.write_str("not for this kind of generation"),
             Self::Character => f.write_str("not for this character"),
@@ -176,6 +180,19 @@ pub(super) struct Note {
     pub pass: u32,
     pub tokens: u32,
     pub reason: Reason,
+}
+
+/// An entry that could be in the prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub key: Arc<str>,
+    pub book: Arc<str>,
+    pub comment: Arc<str>,
+    /// Its first keys, as the entry has them.
+    pub keys: Vec<String>,
+    /// Unexpanded, decorators taken off.
+    pub content: String,
+    pub active: bool,
 }
 
 /// A decision for every entry of the index, in the order of consideration. Those that nothing concerned
@@ -238,6 +255,40 @@ impl Decisions {
     /// Those of entries that were looked at: some key was found, or none was needed.
     pub fn considered(&self) -> impl Iterator<Item = Decision> + '_ {
         self.notes.iter().filter_map(|note| self.told(note))
+    }
+
+    /// At most so many entries that could be in the prompt, for whoever chooses among them: those that are
+    /// active first, then in the order of consideration.
+    #[must_use]
+    pub fn candidates(&self, most: usize) -> Vec<Candidate> {
+        let Some(index) = &self.index else {
+            return Vec::new();
+        };
+        let active: HashSet<u32> = self
+            .notes
+            .iter()
+            .filter(|note| note.activated)
+            .map(|note| note.rank)
+            .collect();
+        let ranked = || (0_u32..).zip(&index.entries);
+        let first = ranked().filter(|(rank, _)| active.contains(rank));
+        let rest = ranked().filter(|(rank, entry)| !active.contains(rank) && entry.enabled);
+        first
+            .chain(rest)
+            .take(most)
+            .map(|(rank, entry)| Candidate {
+                key: Arc::clone(&entry.key),
+                book: index.book(entry).map(|book| Arc::clone(&book.name)).unwrap_or_default(),
+                comment: Arc::clone(&entry.comment),
+                keys: entry
+                    .primary
+                    .clone()
+                    .map(|key| index.key_text(key).to_owned())
+                    .collect(),
+                content: entry.content.to_string(),
+                active: active.contains(&rank),
+            })
+            .collect()
     }
 
     fn told(&self, note: &Note) -> Option<Decision> {

@@ -16,6 +16,7 @@ mod arguments;
 mod condition;
 mod dice;
 mod evaluate;
+mod expansions;
 mod head;
 mod moment;
 mod scene;
@@ -36,6 +37,7 @@ use syntax::{Document, Token};
 use table::{Macro, Name, Signature};
 use variables::Store;
 
+pub use expansions::{AskedMacro, Expansions};
 pub use scene::{CardScene, ChatScene, CustomMacros, Scene, SceneMessage};
 
 /// Bytes that macros may put into one text; results inside of arguments count as well.

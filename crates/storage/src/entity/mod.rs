@@ -1,19 +1,29 @@
 //! The tables as SeaORM sees them, one a file. Nothing outside this crate knows them.
 
+pub mod after_reply_job;
 pub mod card_document;
 pub mod character;
 pub mod character_tag;
 pub mod chat_file;
 pub mod chat_session;
+pub mod extension;
+pub mod extension_log;
+pub mod extension_value;
+pub mod extension_version;
 pub mod generation;
 pub mod generation_prompt;
 pub mod generation_text;
 pub mod idempotency_key;
+pub mod installation;
+pub mod installation_secret;
 pub mod login;
 pub mod message;
 pub mod message_document;
 pub mod persona;
+pub mod plugin_trace;
 pub mod preset;
+pub mod publisher;
+pub mod publisher_key;
 pub mod refresh_token;
 pub mod session_character;
 pub mod user;

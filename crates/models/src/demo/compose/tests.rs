@@ -10,11 +10,7 @@ fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> Co
         text: None,
         messages: messages
             .iter()
-            .map(|(role, content)| PromptMessage {
-                role: *role,
-                name: None,
-                content: (*content).into(),
-            })
+            .map(|(role, content)| PromptMessage::new(*role, *content))
             .collect(),
         options: GenerationOptions::default(),
         stop: Vec::new(),
@@ -34,6 +30,8 @@ fn request(kind: GenerationKind, messages: &[(ChatRole, &str)], seed: i64) -> Co
             user_name: "Tom".into(),
         },
         kind,
+        tools: Vec::new(),
+        tools_closed: false,
     }
 }
 

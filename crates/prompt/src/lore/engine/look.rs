@@ -13,6 +13,9 @@ use crate::tokens::Counter;
 impl<'a> Engine<'a, '_, '_> {
     /// Why an entry would activate, and by which key; or why it would not.
     pub(super) fn look_at(&mut self, rank: u32, entry: &'a Entry) -> Result<(Reason, Option<u32>), Reason> {
+        if let Some(why) = self.silenced.get(&rank) {
+            return Err(Reason::Silenced((*why).to_owned()));
+        }
         let sticky = self.timed.is_sticky(rank);
         self.is_for_now(rank, entry, sticky)?;
         let decorated = entry.decorated(self.scan.instruct);

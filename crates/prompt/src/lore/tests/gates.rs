@@ -90,3 +90,51 @@ fn forced_entries_need_no_keys_and_say_why() {
     assert_eq!(reason(&activation, "never"), "@@dont_activate");
     assert_eq!(activation.warnings.len(), 1, "of the one that is not there");
 }
+
+#[test]
+fn a_silenced_entry_stays_out_and_brings_no_other_in() {
+    let entries = [
+        ("dragon", with_content(&["cave"], "It guards the gold.")),
+        ("gold", entry(&["gold"])),
+        ("always", constant("…")),
+    ];
+    let world = World::of(&entries).saying(&["into the cave"]);
+    assert_eq!(active(&world.run_with(|_| {})).len(), 3);
+    let activation = world.run_with(|scan| {
+        let keys = ["dragon", "always", "gone"];
+        scan.silenced = keys.map(|key| (key.to_owned(), "by the librarian".to_owned())).to_vec();
+        scan.forced = vec![("always".to_owned(), "similar".to_owned())];
+    });
+    assert!(active(&activation).is_empty());
+    assert_eq!(reason(&activation, "dragon"), "silenced: by the librarian");
+    assert_eq!(reason(&activation, "always"), "silenced: by the librarian");
+    assert_eq!(reason(&activation, "gold"), "no key matched");
+}
+
+#[test]
+fn candidates_are_the_active_entries_then_all_others_that_are_on() {
+    let entries = [
+        ("far", entry(&["absent"])),
+        ("off", changed(entry(&["hello"]), |entry| entry.enabled = false)),
+        ("near", with_content(&["hello", "hi"], "Near.")),
+    ];
+    let world = World::of(&entries).saying(&["hello"]);
+    let candidates = world.run_with(|_| {}).decisions.candidates(10);
+    let told: Vec<_> = candidates
+        .iter()
+        .map(|one| (&*one.key, one.active, one.keys.join(",")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("near", true, "hello,hi".to_owned()),
+            ("far", false, "absent".to_owned())
+        ]
+    );
+    assert_eq!(candidates[0].content, "Near.");
+    assert_eq!(
+        world.run_with(|_| {}).decisions.candidates(1).len(),
+        1,
+        "no more than asked for"
+    );
+}

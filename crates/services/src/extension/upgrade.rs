@@ -1,0 +1,284 @@
+//! Other versions of what is installed: up, with consent to whatever it may do more, and back.
+
+use std::sync::Arc;
+
+use tavern_plugins::manifest::widened;
+use super::shim::HostShim as _;
+use semver::{Version, VersionReq};
+use serde_json::Value;
+use tavern_domain::extension::{Capability, Installation, PreviousVersion};
+use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
+use tavern_storage::{Switch, SwitchOutcome, ValueOutcome, VersionHead};
+
+use super::Extensions;
+use super::chain::Loaded;
+use super::install::{configuration, expect, is_installable, newest, outdated};
+use super::ports::{room, to_write};
+
+/// Versions that can be gone back to.
+const PREVIOUS: usize = 3;
+
+/// What an upgrade goes to, and on which terms.
+#[derive(Debug, Clone, Default)]
+pub struct Upgrade {
+    /// The revision it was asked for from; whatever is stored if that does not matter.
+    pub expected_revision: Option<i32>,
+    /// A version; by default the newest in the installation's range.
+    pub version: Option<String>,
+    /// Whether it may do all that it asks for. It counts for a version that was seen: the one named, or
+    /// the one that waits.
+    pub consent: bool,
+    /// In place of the configuration, for a version whose schema is another.
+    pub config: Option<Value>,
+}
+
+/// What became of an upgrade.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upgraded {
+    pub installation: Installation,
+    /// What the pending version wants to do more, and waits for; empty if there is none.
+    pub widened: Vec<Capability>,
+}
+
+impl Extensions {
+    /// Goes to another version. One that wants to do more than the one before waits for consent. The
+    /// extension moves its values over itself; if it fails, nothing has changed. Without a newer version
+    /// nothing happens.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED; NOT_FOUND for what is not the caller's; BAD_USER_INPUT on `version` for one that is
+    /// not there, not newer, or was taken back, and on `config.…` for what its schema refuses; CONFLICT on
+    /// `expectedRevision`; PLUGIN_ERROR if it cannot move its values.
+    pub async fn upgrade(&self, actor: &Actor, id: InstallationId, upgrade: Upgrade) -> Result<Upgraded> {
+        actor.require(Permission::ChatUse)?;
+        let stored = self.required(actor, id).await?;
+        expect(&stored, upgrade.expected_revision)?;
+        let heads = self.0.shared.store.extensions.version_heads(stored.extension).await?;
+        let Some(target) = target(&stored, &heads, &upgrade)? else {
+            return Ok(Upgraded {
+                installation: stored,
+                widened: Vec::new(),
+            });
+        };
+        let becomes = self.loaded(&stored.name, target).await?;
+        let more = self.widened(&stored, &becomes).await?;
+        let was_seen = upgrade.version.is_some() || stored.pending == Some(target);
+        if !more.is_empty() && !(upgrade.consent && was_seen) {
+            let installation = self.put_off(stored, &becomes).await?;
+            return Ok(Upgraded {
+                installation,
+                widened: more,
+            });
+        }
+        let installation = self.go(stored, &becomes, more, upgrade.config).await?;
+        Ok(Upgraded {
+            installation,
+            widened: Vec::new(),
+        })
+    }
+
+    /// What the version that waits for consent asks for beyond what is asked for and granted now, with its
+    /// reasons; nothing if none waits.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn pending_permissions(&self, installation: &Installation) -> Result<Vec<(Capability, String)>> {
+        let Some(pending) = installation.pending else {
+            return Ok(Vec::new());
+        };
+        let becomes = self.loaded(&installation.name, pending).await?;
+        let more = self.widened(installation, &becomes).await?;
+        let reason = |capability: &Capability| becomes.manifest.permissions.get(capability).cloned();
+        Ok(more
+            .into_iter()
+            .map(|capability| {
+                let reason = reason(&capability).unwrap_or_default();
+                (capability, reason)
+            })
+            .collect())
+    }
+
+    /// What a version may do that the installation has neither been asked for nor granted.
+    async fn widened(&self, stored: &Installation, becomes: &Loaded) -> Result<Vec<Capability>> {
+        let was = self.loaded(&stored.name, stored.version_id).await?;
+        let mut known = was.manifest.capabilities();
+        known.extend_from_slice(&stored.grants);
+        Ok(widened(&known, &becomes.manifest))
+    }
+
+    /// Notes that a version waits for consent.
+    async fn put_off(&self, stored: Installation, becomes: &Loaded) -> Result<Installation> {
+        if stored.pending == Some(becomes.id) {
+            return Ok(stored);
+        }
+        let mut changed = Installation {
+            pending: Some(becomes.id),
+            ..stored.clone()
+        };
+        self.step(&mut changed);
+        let extensions = &self.0.shared.store.extensions;
+        if !extensions.change_installation(&changed, stored.revision, &[]).await? {
+            return Err(outdated());
+        }
+        self.0.events.changed(changed.id, "pending", &becomes.version);
+        Ok(changed)
+    }
+
+    async fn go(
+        &self,
+        stored: Installation,
+        becomes: &Arc<Loaded>,
+        more: Vec<Capability>,
+        config: Option<Value>,
+    ) -> Result<Installation> {
+        let mut problems = Problems::new();
+        let configuration = configuration(&mut problems, becomes, config.as_ref().unwrap_or(&stored.config));
+        self.check_secrets(&mut problems, &configuration.secrets);
+        problems.finish()?;
+        let mut previous = vec![PreviousVersion {
+            version_id: stored.version_id,
+            version: stored.version.clone(),
+            grants: stored.grants.clone(),
+            config: stored.config.clone(),
+        }];
+        previous.extend_from_slice(&stored.previous);
+        previous.truncate(PREVIOUS);
+        let mut changed = Installation {
+            version_id: becomes.id,
+            version: becomes.version.clone(),
+            grants: carried(&stored.grants, more, becomes),
+            config: configuration.rest,
+            pending: None,
+            previous,
+            ..stored.clone()
+        };
+        self.judge(becomes, &changed).await?;
+        let member = Arc::new(becomes.member(&changed, self.0.host.settings()));
+        let migrated = self.0.host.migrate(&member, &stored.version).await;
+        let writes = migrated.map_err(|failed| {
+            Error::of_field(
+                Code::PluginError,
+                "",
+                format!("The extension cannot take its values to {}: {failed}", becomes.version),
+            )
+        })?;
+        self.step(&mut changed);
+        let switch = Switch::Upgrade {
+            keep: stored.version_id,
+            writes: writes.into_iter().map(to_write).collect(),
+            room: room(self.limits()),
+            now: changed.updated_at,
+        };
+        let secrets = self.sealed(stored.id, configuration.secrets)?;
+        let extensions = &self.0.shared.store.extensions;
+        match extensions.switch(&changed, stored.revision, &secrets, &switch).await? {
+            SwitchOutcome::Switched => {}
+            SwitchOutcome::Changed | SwitchOutcome::Refused(ValueOutcome::Conflict | ValueOutcome::Gone) => {
+                return Err(outdated());
+            }
+            SwitchOutcome::Refused(_) => {
+                return Err(Error::of_field(
+                    Code::PluginError,
+                    "",
+                    format!(
+                        "The extension has no room for what its values become in {}.",
+                        becomes.version
+                    ),
+                ));
+            }
+        }
+        self.0.events.changed(changed.id, "upgraded", &changed.version);
+        Ok(changed)
+    }
+
+    /// Goes back to the version before, with its grants, configuration and values as they were.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED; NOT_FOUND for what is not the caller's; CONFLICT if there is no version before, an
+    /// operator has stopped it, or the installation has changed since (on `expectedRevision`).
+    pub async fn rollback(
+        &self,
+        actor: &Actor,
+        id: InstallationId,
+        expected_revision: Option<i32>,
+    ) -> Result<Installation> {
+        actor.require(Permission::ChatUse)?;
+        let stored = self.required(actor, id).await?;
+        expect(&stored, expected_revision)?;
+        let mut previous = stored.previous.iter().cloned();
+        let Some(back) = previous.next() else {
+            return Err(Error::conflict("", "There is no version to go back to."));
+        };
+        let extensions = &self.0.shared.store.extensions;
+        let killed = extensions.versions(&[back.version_id]).await?.pop();
+        if killed.is_none_or(|version| version.killed.is_some()) {
+            return Err(Error::conflict(
+                "",
+                format!("Version {} was stopped by an operator.", back.version),
+            ));
+        }
+        let mut changed = Installation {
+            version_id: back.version_id,
+            version: back.version,
+            grants: back.grants,
+            config: back.config,
+            pending: None,
+            previous: previous.collect(),
+            ..stored.clone()
+        };
+        self.step(&mut changed);
+        let switch = Switch::Rollback(changed.version_id);
+        match extensions.switch(&changed, stored.revision, &[], &switch).await? {
+            SwitchOutcome::Switched => {}
+            SwitchOutcome::Changed | SwitchOutcome::Refused(_) => return Err(outdated()),
+        }
+        self.0.events.changed(id, "rolled back", &changed.version);
+        Ok(changed)
+    }
+}
+
+/// The version that an upgrade goes to; `None` if there is none that is newer.
+fn target(stored: &Installation, heads: &[VersionHead], upgrade: &Upgrade) -> Result<Option<ExtensionVersionId>> {
+    let current = Version::parse(&stored.version).map_err(Error::internal)?;
+    let is_newer = |head: &VersionHead| Version::parse(&head.version).is_ok_and(|version| version > current);
+    if let Some(version) = &upgrade.version {
+        let head = heads.iter().find(|head| head.version == *version);
+        let head = head.ok_or_else(|| Error::bad_input("version", "There is no such version."))?;
+        return if !is_installable(head) {
+            Err(Error::bad_input(
+                "version",
+                "This version was taken back, or does not work with this server.",
+            ))
+        } else if !is_newer(head) {
+            Err(Error::bad_input(
+                "version",
+                format!("An upgrade goes to a version after {current}; rollbackInstallation goes back."),
+            ))
+        } else {
+            Ok(Some(head.id))
+        };
+    }
+    let waits = heads.iter().find(|head| Some(head.id) == stored.pending);
+    if let Some(head) = waits.filter(|head| upgrade.consent && is_installable(head)) {
+        return Ok(Some(head.id));
+    }
+    let range = VersionReq::parse(&stored.version_req).map_err(Error::internal)?;
+    let newest = newest(heads, &range).filter(|(_, version)| *version > current);
+    Ok(newest.map(|(id, _)| id))
+}
+
+/// What was granted and is still asked for, and what is new.
+fn carried(grants: &[Capability], more: Vec<Capability>, becomes: &Loaded) -> Vec<Capability> {
+    let asked = becomes.manifest.capabilities();
+    let still = |grant: &&Capability| asked.iter().any(|asked| asked.covers(grant) || grant.covers(asked));
+    let outdone = |grant: &&Capability| more.iter().any(|more| more.covers(grant));
+    let mut carried: Vec<_> = grants
+        .iter()
+        .filter(still)
+        .filter(|grant| !outdone(grant))
+        .cloned()
+        .collect();
+    carried.extend(more);
+    carried.sort();
+    carried
+}
