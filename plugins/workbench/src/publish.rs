@@ -86,3 +86,6 @@ fn read(answer: &Value) -> Result<Published> {
         lines,
     })
 }
+
+#[cfg(test)]
+mod tests;
