@@ -22,8 +22,7 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tavern_domain::extension::{
-    AfterReplyJob, Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionOrder, ExtensionVersion,
-    Installation, Publisher,
+    Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionOrder, ExtensionVersion, Installation, Publisher,
 };
 use tavern_domain::page::{Direction, Page, PageArgs, bad_cursor};
 use tavern_domain::{Actor, Error, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, Result, Timestamp};
@@ -31,6 +30,7 @@ use tavern_models::Router;
 use tavern_plugins::Host;
 use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tavern_storage::{ExtensionQuery, ListedExtension};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,9 +45,6 @@ pub use install::{InstallationPatch, NewInstallation, SecretPatch};
 pub use publish::{Published, VersionPublished};
 pub use upgrade::{Upgrade, Upgraded};
 
-/// Begun so often without an end, a job is given up: the server may have fallen each time.
-const JOB_ATTEMPTS: u32 = 3;
-
 /// The use cases of extensions. Cheap to clone.
 #[derive(Clone)]
 pub struct Extensions(Arc<Inner>);
@@ -59,6 +56,7 @@ struct Inner {
     registry: Registry,
     events: Events,
     kept: Kept,
+    publications: Semaphore,
     stop: CancellationToken,
 }
 
@@ -93,6 +91,7 @@ impl Extensions {
             registry,
             events,
             kept: Kept::new(),
+            publications: Semaphore::new(publish::AT_ONCE),
             stop,
         }));
         extensions.start_housekeeping();
@@ -279,19 +278,6 @@ impl Extensions {
     async fn required(&self, actor: &Actor, id: InstallationId) -> Result<Installation> {
         let found = self.installations(actor, &[id]).await?.pop();
         found.ok_or_else(|| Error::not_found("installation"))
-    }
-
-    /// Takes at most `limit` jobs that nobody works on, to be done until `until`; a job that is begun
-    /// a fourth time is given up.
-    pub(crate) async fn due_jobs(&self, until: Timestamp, limit: u32) -> Result<Vec<AfterReplyJob>> {
-        let now = self.0.shared.clock.now();
-        let extensions = &self.0.shared.store.extensions;
-        extensions.due_jobs(now, until, limit, JOB_ATTEMPTS).await
-    }
-
-    /// Nothing is left to do after this reply.
-    pub(crate) async fn job_done(&self, generation: GenerationId) -> Result<()> {
-        self.0.shared.store.extensions.job_done(generation).await
     }
 }
 

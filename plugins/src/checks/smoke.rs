@@ -40,41 +40,45 @@ pub(super) async fn run(host: &Host, package: &Package, report: &mut Report) {
         let most = limits(*hook, &member, &host.settings().limits);
         let first = attempt(host, &member, *hook, most).await;
         let second = attempt(host, &member, *hook, most).await;
-        let check = format!("smoke.{hook}");
-        let failure = first.failure.as_ref().or(second.failure.as_ref());
-        if let Some(failure) = failure {
-            let message: String = failure.message.chars().take(SHOWN).collect();
-            match failure.outcome {
-                // Made-up inputs need not suit it.
-                Outcome::Skipped => {}
-                Outcome::GuestError | Outcome::InvalidConfig | Outcome::Denied => {
-                    report.warn(format!("`{hook}` failed on made-up inputs: {message}"));
-                }
-                Outcome::PoolBusy | Outcome::HostError | Outcome::BreakerOpen | Outcome::Killed => {
-                    report.warn(format!("`{hook}` could not be tried: {message}"));
-                    continue;
-                }
-                outcome => {
-                    report.fail(&check, format!("`{hook}` ended with {}: {message}", outcome.as_str()));
-                    continue;
-                }
+        judge(*hook, first, second, most, report);
+    }
+}
+
+/// What two runs of a hook with the same inputs say of it.
+fn judge(hook: Hook, first: Run, second: Run, most: CallLimits, report: &mut Report) {
+    let check = format!("smoke.{hook}");
+    if let Some(failure) = first.failure.as_ref().or(second.failure.as_ref()) {
+        let message: String = failure.message.chars().take(SHOWN).collect();
+        match failure.outcome {
+            Outcome::Skipped => {}
+            // Made-up inputs need not suit it.
+            Outcome::GuestError | Outcome::InvalidConfig | Outcome::Denied => {
+                report.warn(format!("`{hook}` failed on made-up inputs: {message}"));
+            }
+            Outcome::PoolBusy | Outcome::HostError | Outcome::BreakerOpen | Outcome::Killed => {
+                report.warn(format!("`{hook}` could not be tried: {message}"));
+                return;
+            }
+            outcome => {
+                report.fail(&check, format!("`{hook}` ended with {}: {message}", outcome.as_str()));
+                return;
             }
         }
-        if first.said != second.said {
-            report.warn(format!(
-                "`{hook}` said something else when it was called again with the same inputs."
-            ));
-        }
-        report.pass(
-            &check,
-            format!(
-                "{} of {} units of fuel, {} KiB of memory.",
-                first.fuel.max(second.fuel),
-                most.fuel,
-                first.memory.max(second.memory) >> 10
-            ),
-        );
     }
+    if first.said != second.said || first.failure.is_some() != second.failure.is_some() {
+        report.warn(format!(
+            "`{hook}` said something else when it was called again with the same inputs."
+        ));
+    }
+    report.pass(
+        &check,
+        format!(
+            "{} of {} units of fuel, {} KiB of memory.",
+            first.fuel.max(second.fuel),
+            most.fuel,
+            first.memory.max(second.memory) >> 10
+        ),
+    );
 }
 
 /// An installation that nobody has: it may what touches nothing outside of its sandbox.

@@ -468,3 +468,29 @@ fn a_signature_is_one_of_the_publishers_keys() {
     assert_eq!(verdict(&unsigned, &[own]), "signature.missing");
     assert_eq!(verdict(&unsigned, &[]), "signature.missing");
 }
+
+#[test]
+fn bundled_extensions_keep_the_rules() {
+    let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/bundled");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(bundled).expect("there are some") {
+        let dir = entry.expect("it is ours").path();
+        let text = |name: &str| std::fs::read_to_string(dir.join(name));
+        let Ok(manifest) = text("extension.toml") else {
+            continue;
+        };
+        seen += 1;
+        if let Err(mistakes) = crate::manifest::Manifest::parse(&manifest) {
+            panic!("{}: {mistakes:#?}", dir.display());
+        }
+        if let Ok(schema) = text("config.schema.json") {
+            let schema = serde_json::from_str(&schema).expect("it is JSON");
+            assert_eq!(schema::examine_config(&schema), Ok(()), "{}", dir.display());
+        }
+        let readme = text("README.md").expect("each has one");
+        let license = "Permission is hereby granted, free of charge.";
+        let changes = [("README.md", readme.as_bytes()), ("LICENSE", license.as_bytes())];
+        assert!(report(&changes).passed(), "{}", dir.display());
+    }
+    assert!(seen > 0);
+}

@@ -392,6 +392,12 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn of_very_many_mistakes_fifty_are_told() {
+    let text = format!("metrics = [{}]{WHOLE}", "'-',".repeat(10_000));
+    assert_eq!(Manifest::parse(&text).expect_err("there are many").len(), 50);
+}
+
+#[test]
 fn a_manifest_that_nothing_ever_calls_is_refused() {
     let text =
         "[extension]\nid = 'ab/cd'\nversion = '1.0.0'\ntitle = 'T'\nsummary = 'S'\napi = '^0.1'\nlicense = 'MIT'\n";

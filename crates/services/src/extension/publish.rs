@@ -1,5 +1,7 @@
 //! Publishing: every check is made and told, and what passes is kept for good.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use semver::Version;
 use tavern_domain::extension::{Extension, ExtensionVersion, Hook, PublisherKey};
@@ -13,6 +15,11 @@ use super::Extensions;
 use super::chain::package_key;
 use super::keys;
 use crate::Shared;
+
+/// Publications at once: each holds a package, and what is in it, for as long as its code is made.
+pub(super) const AT_ONCE: usize = 4;
+/// How long one waits for its place among them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a publication.
 #[derive(Debug)]
@@ -58,8 +65,13 @@ impl Extensions {
     pub async fn publish(&self, actor: &Actor, package: Bytes, public_key: Option<&str>) -> Result<Published> {
         actor.require(Permission::ExtensionPublish)?;
         let owner = actor.require_user()?.user;
-        // A package is unpacked whole.
-        let _place = self.0.shared.large_file().await?;
+        let waited = tokio::time::timeout(PATIENCE, self.0.publications.acquire()).await;
+        let Ok(Ok(_place)) = waited else {
+            return Err(Error::new(
+                Code::Overloaded,
+                "Too many packages are being published at this moment. Try again later.",
+            ));
+        };
         let mut report = Report::default();
         let outcome = match self.accept(owner, package, public_key, &mut report).await {
             Ok(published) => Ok(published),
@@ -148,6 +160,8 @@ impl Extensions {
 
     /// Reads the package, off the threads that serve others.
     async fn examined(&self, bytes: &Bytes, report: &mut Report) -> Result<Package, Refusal> {
+        // It is unpacked whole.
+        let _place = self.0.shared.large_file().await?;
         let (settings, bytes) = (self.0.host.settings().clone(), bytes.clone());
         let read = tokio::task::spawn_blocking(move || checks::read(&bytes, &settings)).await;
         let package;
@@ -177,7 +191,9 @@ impl Extensions {
                         "signature.key",
                         Code::BadUserInput,
                         "publicKey",
-                        format!("`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."),
+                        format!(
+                            "`{publisher}` has other keys: a new one is signed by an old one, see rotatePublisherKey."
+                        ),
                     ));
                 }
                 known.keys
@@ -304,7 +320,6 @@ impl Extensions {
     }
 
     /// Stops a version, or all of an extension, wherever it is installed; without a reason lets it run again.
-    /// Turns under way go on with what they began with.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN, NOT_FOUND; BAD_USER_INPUT on `reason`.
@@ -318,12 +333,20 @@ impl Extensions {
         actor.require(Permission::ExtensionModerate)?;
         let extension = self.named(name).await?;
         let reason = reason.map(|reason| self.reason(reason)).transpose()?;
-        let version = match version {
+        let id = match version {
             Some(version) => Some(self.version_named(extension.id, version).await?),
             None => None,
         };
         let extensions = &self.0.shared.store.extensions;
-        extensions.kill(extension.id, version, reason).await?;
+        let stops = reason.is_some();
+        extensions.kill(extension.id, id, reason).await?;
+        let killed = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+        // Turns under way on this server; others learn of it when their next turn begins.
+        if stops {
+            self.0.host.kill(&killed);
+        } else {
+            self.0.host.revive(&killed);
+        }
         self.named(name).await
     }
 

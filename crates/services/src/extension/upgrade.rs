@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tavern_plugins::manifest::widened;
 use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation, PreviousVersion};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
+use tavern_plugins::manifest::widened;
 use tavern_storage::{Switch, SwitchOutcome, ValueOutcome, VersionHead};
 
 use super::Extensions;
@@ -152,6 +152,7 @@ impl Extensions {
             previous,
             ..stored.clone()
         };
+        self.fits("version", becomes, &changed).await?;
         self.judge(becomes, &changed).await?;
         let member = Arc::new(becomes.member(&changed, self.0.host.settings()));
         let migrated = self.0.host.migrate(&member, &stored.version).await;
@@ -187,6 +188,7 @@ impl Extensions {
                 ));
             }
         }
+        self.0.host.forgive(changed.id);
         self.0.events.changed(changed.id, "upgraded", &changed.version);
         Ok(changed)
     }

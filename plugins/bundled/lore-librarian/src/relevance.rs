@@ -10,7 +10,7 @@ use crate::stem::stems;
 const MESSAGE_BYTES: usize = 2_000;
 const TEXT_BYTES: usize = 1_000;
 /// Bytes of all entries' texts; entries beyond them are compared by title and keys.
-const ALL_BYTES: usize = 200_000;
+const ALL_BYTES: usize = 100_000;
 /// Different words of messages that count: the latest.
 const MAX_WORDS: usize = 100;
 
@@ -28,12 +28,16 @@ pub fn relevance(recent: &[Message], candidates: &[Candidate]) -> Vec<f32> {
     let words = words_of(recent);
     let entries = read(candidates, &words);
     let average = entries.iter().map(|entry| entry.length).sum::<f32>() / entries.len().max(1) as f32;
-    let weights: Vec<f32> = (0..words.len())
-        .map(|word| {
-            let in_entries = entries.iter().filter(|entry| entry.counts.contains_key(&word)).count() as f32;
-            let rare = (1.0 + (entries.len() as f32 - in_entries + 0.5) / (in_entries + 0.5)).ln();
+    let mut having = vec![0.0; words.len()];
+    for word in entries.iter().flat_map(|entry| entry.counts.keys()) {
+        having[*word] += 1.0;
+    }
+    let weights: Vec<f32> = having
+        .iter()
+        .map(|having| {
+            let rare = (1.0 + (entries.len() as f32 - having + 0.5) / (having + 0.5)).ln();
             // A word that no entry has is nothing an entry could fit.
-            if in_entries > 0.0 { rare } else { 0.0 }
+            if *having > 0.0 { rare } else { 0.0 }
         })
         .collect();
     let weight_of = |(word, freshness): (usize, &f32)| weights[word] * freshness;

@@ -12,54 +12,62 @@ const COMMON: [&str; 66] = [
 /// Calls `each` with the stem of every word that says something, in their order.
 pub fn stems(text: &str, mut each: impl FnMut(&str)) {
     let mut word = String::new();
-    for letter in text.chars().chain([' ']) {
-        if letter.is_alphanumeric() {
-            word.extend(letter.to_lowercase());
-            continue;
+    for original in text.split(|letter: char| !letter.is_alphanumeric()) {
+        // Most words are ASCII, and the tables of Unicode are slow.
+        word.clear();
+        if original.is_ascii() {
+            word.push_str(original);
+            word.make_ascii_lowercase();
+        } else {
+            word.extend(original.chars().flat_map(char::to_lowercase));
         }
-        if word.chars().nth(2).is_some() && COMMON.binary_search(&word.as_str()).is_err() {
+        let says_something = word.len() >= 3 && (!word.is_ascii() || COMMON.binary_search(&word.as_str()).is_err());
+        if says_something && word.chars().nth(2).is_some() {
             each(stem(&mut word));
         }
-        word.clear();
+    }
+}
+
+/// Endings, and what stands in their place, by their last letter.
+const fn endings(last: u8) -> &'static [(&'static str, &'static str)] {
+    match last {
+        b's' => &[
+            ("iness", "y"),
+            ("ness", ""),
+            ("ies", "y"),
+            ("sses", "ss"),
+            ("es", ""),
+            ("s", ""),
+        ],
+        b'y' => &[("ingly", ""), ("ily", "y"), ("ly", "")],
+        b'd' => &[("ied", "y"), ("ed", "")],
+        b'g' => &[("ing", "")],
+        _ => &[],
     }
 }
 
 /// Takes one ending off; what is left has three letters at least.
 fn stem(word: &mut String) -> &str {
-    const ENDINGS: [(&str, &str); 12] = [
-        ("iness", "y"),
-        ("ingly", ""),
-        ("ness", ""),
-        ("ies", "y"),
-        ("ied", "y"),
-        ("ily", "y"),
-        ("sses", "ss"),
-        ("ing", ""),
-        ("ed", ""),
-        ("es", ""),
-        ("ly", ""),
-        ("s", ""),
-    ];
-    for (ending, instead) in ENDINGS {
+    let last = word.as_bytes().last().copied().unwrap_or_default();
+    for (ending, instead) in endings(last) {
         let Some(begin) = word.strip_suffix(ending).map(str::len) else {
             continue;
         };
-        if word[..begin].chars().count() + instead.len() >= 3 && !(ending == "s" && word.ends_with("ss")) {
+        if begin + instead.len() >= 3 && !(*ending == "s" && word.ends_with("ss")) {
             word.truncate(begin);
             word.push_str(instead);
             break;
         }
     }
     // `horse` and `horses`, `running` and `run`, are one.
-    if word.chars().count() > 3 && word.ends_with('e') {
+    if word.len() > 3 && word.ends_with('e') {
         word.pop();
     }
-    let mut end = word.chars().rev();
-    if let (Some(last), Some(before)) = (end.next(), end.next())
+    if let [.., before, last] = word.as_bytes()
+        && word.len() > 3
         && last == before
-        && last.is_ascii_alphabetic()
-        && word.chars().count() > 3
-        && !"ls".contains(last)
+        && last.is_ascii_lowercase()
+        && !b"ls".contains(last)
     {
         word.pop();
     }

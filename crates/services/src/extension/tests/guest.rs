@@ -91,8 +91,8 @@ pub struct Draft {
     pub version: String,
     /// Lines of `[permissions]`.
     pub permissions: String,
-    /// What stands behind.
-    pub more: String,
+    /// The extension it is called before.
+    pub before: Option<String>,
     pub schema: Option<String>,
     /// The version it cannot be moved from.
     pub fails: Option<String>,
@@ -104,7 +104,7 @@ impl Draft {
             id: id.into(),
             version: version.into(),
             permissions: "\"kv:installation\" = 'Keeps where it came from.'\n'annotate' = 'Marks replies.'\n".into(),
-            more: String::new(),
+            before: None,
             schema: None,
             fails: None,
         }
@@ -118,7 +118,8 @@ impl Draft {
     }
 
     pub fn asking(mut self, permission: &str) -> Self {
-        self.permissions.push_str(&format!("'{permission}' = 'It needs that.'\n"));
+        self.permissions
+            .push_str(&format!("'{permission}' = 'It needs that.'\n"));
         self
     }
 
@@ -127,11 +128,15 @@ impl Draft {
             id,
             version,
             permissions,
-            more,
             ..
         } = self;
+        let before = self
+            .before
+            .as_ref()
+            .map(|id| format!("before = ['{id}']\n"))
+            .unwrap_or_default();
         let manifest = format!(
-            "[extension]\nid = '{id}'\nversion = '{version}'\ntitle = 'Night Watch'\nsummary = 'Keeps the story in the dark.'\napi = '^0.1'\nlicense = 'MIT'\nkeywords = ['night']\n[hooks.lifecycle]\n[hooks.after-reply]\n[permissions]\n{permissions}{more}"
+            "[extension]\nid = '{id}'\nversion = '{version}'\ntitle = 'Night Watch'\nsummary = 'Keeps the story in the dark.'\napi = '^0.1'\nlicense = 'MIT'\nkeywords = ['night']\n[hooks.lifecycle]\n[hooks.after-reply]\n{before}[permissions]\n{permissions}"
         );
         let readme = "# Night Watch\n\nKeeps the story in the dark: after each reply it notes how late it has become.\n\n## Permissions\n\nIt keeps where it came from, and marks replies.\n";
         let mut files = Files::new();
