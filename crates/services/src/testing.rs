@@ -24,6 +24,10 @@ pub(crate) struct House {
 
 impl House {
     pub async fn open(limits: Limits) -> Self {
+        Self::with_models(limits, &ModelsConfig::default()).await
+    }
+
+    pub async fn with_models(limits: Limits, models: &ModelsConfig) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = StoreConfig {
             database_url: format!("sqlite://{}", folder.path().join("tavern.db").display()),
@@ -32,13 +36,9 @@ impl House {
         };
         let store = Store::open(&config, &limits).await.expect("a store");
         let clock = ManualClock::at(SystemClock.now());
-        let models = ModelsConfig {
-            providers: Vec::new(),
-            models: Vec::new(),
-        };
         let parts = Parts {
             store: store.clone(),
-            models: Router::new(&models, limits.reply_bytes).expect("the demo model"),
+            models: Router::new(models, limits.reply_bytes).expect("good models"),
             limits,
             clock: Arc::new(clock.clone()),
             keys: folder.path().join("keys"),
