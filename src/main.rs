@@ -58,6 +58,11 @@ enum Command {
     /// Compile an extension from standard input to standard output: what the server runs for itself.
     #[command(hide = true)]
     CompileExtension,
+    /// Make, try and publish extensions.
+    Extension {
+        #[command(subcommand)]
+        what: tavern_workbench::Command,
+    },
     /// Look after accounts.
     Admin {
         #[command(subcommand)]
@@ -111,6 +116,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         print!("{}", tavern_resolvers::sdl());
         return Ok(());
     }
+    // An author has no configuration, and needs none.
+    if let Some(Command::Extension { what }) = cli.command {
+        return Box::pin(tavern_workbench::run(what)).await;
+    }
     let flags = Flags {
         file: cli.settings.config,
         listen: cli.settings.listen,
@@ -118,7 +127,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let config = Config::load(&flags)?;
     match cli.command {
-        Some(Command::CompileExtension) => Ok(()),
+        Some(Command::CompileExtension | Command::Extension { .. }) => Ok(()),
         None | Some(Command::Serve) => Box::pin(serve(&config)).await,
         Some(Command::Migrate { what }) => Box::pin(migrate(&config, what.unwrap_or(Migrate::Up))).await,
         Some(Command::Config {

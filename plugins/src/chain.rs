@@ -7,8 +7,11 @@ use serde_json::Value;
 use tavern_domain::InstallationId;
 use tavern_domain::extension::{Capability, Hook};
 
-use crate::manifest::{Manifest, Phase};
+use crate::manifest::Manifest;
+pub use crate::order::Conflict;
+use crate::order::order;
 use crate::program::Program;
+use crate::triggers::Triggers;
 
 /// An extension that is installed and on, with all that its calls need.
 #[derive(Clone)]
@@ -35,6 +38,29 @@ impl Member {
     pub fn may(&self, wanted: &Capability) -> bool {
         self.granted.iter().any(|granted| granted.covers(wanted))
     }
+
+    /// How many messages of the chat it may see.
+    #[must_use]
+    pub fn history(&self) -> usize {
+        let seen = self.granted.iter().map(|granted| match granted {
+            Capability::History(messages) => *messages as usize,
+            _ => 0,
+        });
+        seen.max().unwrap_or(0)
+    }
+}
+
+/// What a member must be permitted to be called at a hook at all; further permissions are asked for by edit.
+#[must_use]
+pub const fn required(hook: Hook) -> Option<Capability> {
+    match hook {
+        Hook::WorldInfo => Some(Capability::LoreRead),
+        Hook::StreamFilter => Some(Capability::StreamObserve),
+        Hook::MacroProvider => Some(Capability::Macros),
+        Hook::Tool => Some(Capability::Tools),
+        Hook::ListingValidate | Hook::ListingPrice | Hook::SearchRank => Some(Capability::Marketplace),
+        Hook::Lifecycle | Hook::BeforePrompt | Hook::PromptTransform | Hook::AfterReply => None,
+    }
 }
 
 /// All of them, ordered for each hook. Made once, and swapped when an installation changes; a turn keeps
@@ -43,29 +69,51 @@ impl Member {
 pub struct Chain {
     members: Vec<Arc<Member>>,
     order: BTreeMap<Hook, Vec<usize>>,
+    conflicts: Vec<Conflict>,
+    /// What stream filters wait for, in their order; `None` is everything.
+    triggers: Vec<Option<Arc<Triggers>>>,
 }
 
 impl Chain {
-    /// Orders by phase, priority, hints, and name.
+    /// Orders by phase, priority, hints, and name. A member stands at the hooks of its manifest, except
+    /// where the permission that a hook needs is not granted.
     #[must_use]
     pub fn new(members: Vec<Member>) -> Self {
         let members: Vec<_> = members.into_iter().map(Arc::new).collect();
-        let mut order: BTreeMap<Hook, Vec<usize>> = BTreeMap::new();
+        let mut at: BTreeMap<Hook, Vec<usize>> = BTreeMap::new();
         for (index, member) in members.iter().enumerate() {
             for hook in member.manifest.hooks.keys() {
-                order.entry(*hook).or_default().push(index);
+                if required(*hook).is_none_or(|capability| member.may(&capability)) {
+                    at.entry(*hook).or_default().push(index);
+                }
             }
         }
-        for (hook, indexes) in &mut order {
-            indexes.sort_by_key(|index| {
-                let member = &members[*index];
-                let settings = member.manifest.hooks.get(hook);
-                let phase = settings.map_or(Phase::default(), |settings| settings.phase);
-                let priority = member.priority.or(settings.map(|settings| settings.priority));
-                (phase, std::cmp::Reverse(priority.unwrap_or(0)), member.name.clone())
-            });
+        let mut chain = Self::default();
+        for (hook, indexes) in at {
+            let (ordered, conflicts) = order(&members, hook, indexes);
+            chain.order.insert(hook, ordered);
+            chain.conflicts.extend(conflicts);
         }
-        Self { members, order }
+        chain.members = members;
+        let triggers = chain.at(Hook::StreamFilter).map(|member| {
+            let settings = member.manifest.hooks.get(&Hook::StreamFilter);
+            settings.and_then(Triggers::new).map(Arc::new)
+        });
+        chain.triggers = triggers.collect();
+        chain
+    }
+
+    /// Where the wishes of members contradict each other. An installation that brings one about is to be
+    /// refused; a turn goes by priority.
+    #[must_use]
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
+    }
+
+    /// The stream filters, first to last, each with what it waits for.
+    pub(crate) fn filters(&self) -> impl Iterator<Item = (&Arc<Member>, Option<&Arc<Triggers>>)> {
+        self.at(Hook::StreamFilter)
+            .zip(self.triggers.iter().map(Option::as_ref))
     }
 
     #[must_use]

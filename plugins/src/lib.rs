@@ -7,16 +7,38 @@
 //! through [`Ports`](ports::Ports).
 
 pub mod bindings;
+pub mod breaker;
+mod cache;
+mod calls;
 pub mod chain;
+pub mod checks;
 pub mod compile;
+mod edits;
+pub mod egress;
+mod engine;
 pub mod filters;
 pub mod host;
+#[cfg(test)]
+mod hostile;
+mod imports;
+pub mod inspect;
 mod instance;
 pub mod manifest;
+mod order;
+pub mod outside;
 pub mod package;
 pub mod ports;
 pub mod program;
+mod pseudonym;
+mod runner;
 pub mod settings;
+mod stage;
+mod store;
+#[cfg(test)]
+mod testing;
+mod triggers;
 pub mod turn;
+mod wasi;
 
 pub use host::{Host, HostError};
+pub use instance::Failure;

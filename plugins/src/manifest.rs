@@ -1,10 +1,28 @@
 //! `extension.toml`: who an extension is, where it is called, and what it asks for.
+//!
+//! [`Manifest::parse`] is strict: what it returns holds every rule on its own. Whether the component keeps
+//! its word is for [`crate::checks`].
+
+mod hosts;
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Hook};
+
+use crate::settings::PluginSettings;
+
+pub use hosts::HostPattern;
+pub(crate) use hosts::is_below;
+pub(crate) use rules::{MAX_BYTES, is_framing};
+pub use rules::{Mistake, compile_pattern};
+
+/// The version of `tavern:extension` that this host speaks.
+pub const API_VERSION: semver::Version = semver::Version::new(0, 1, 0);
 
 /// What an author writes. Unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,4 +149,57 @@ pub struct SecretDeclaration {
 
 fn plain_secret() -> String {
     "{}".into()
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// What is wrong with it, in sentences: what cannot be read alone, or every rule that does not hold.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        Self::examine(text).map_err(|mistakes| mistakes.into_iter().map(|mistake| mistake.message).collect())
+    }
+
+    /// As [`Self::parse`], with the part of the manifest that each mistake is in.
+    ///
+    /// # Errors
+    /// At least one mistake.
+    pub fn examine(text: &str) -> Result<Self, Vec<Mistake>> {
+        rules::examine(text)
+    }
+
+    /// What it asks for, in order.
+    #[must_use]
+    pub fn capabilities(&self) -> Vec<Capability> {
+        self.permissions.keys().cloned().collect()
+    }
+
+    /// What an installation may do: asked for, granted, and allowed by the operator. Of numbers the smaller
+    /// one holds, of hosts the narrower one.
+    #[must_use]
+    pub fn effective(&self, grants: &[Capability], policy: &PluginSettings) -> Vec<Capability> {
+        let mut effective: Vec<Capability> = Vec::new();
+        for asked in self.permissions.keys() {
+            for granted in grants {
+                let both = match (asked.covers(granted), granted.covers(asked)) {
+                    (_, true) => asked,
+                    (true, false) => granted,
+                    (false, false) => continue,
+                };
+                if policy.allows(both) && !effective.iter().any(|had| had.covers(both)) {
+                    effective.retain(|had| !both.covers(had));
+                    effective.push(both.clone());
+                }
+            }
+        }
+        effective.sort();
+        effective
+    }
+}
+
+/// What a manifest asks for that goes beyond `old`, and so needs consent.
+#[must_use]
+pub fn widened(old: &[Capability], new: &Manifest) -> Vec<Capability> {
+    let beyond = |asked: &&Capability| !old.iter().any(|had| had.covers(asked));
+    new.permissions.keys().filter(beyond).cloned().collect()
 }

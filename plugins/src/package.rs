@@ -1,11 +1,25 @@
 //! `.tavext` packages: a tar of fixed names, compressed with zstd.
+//!
+//! What reads them takes them for hostile: it stops at the first byte over a limit, keeps nothing of what it
+//! refuses, and says which check failed. What writes them gives the same bytes for the same files.
+
+mod archive;
+mod contents;
+mod signature;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::manifest::Manifest;
 use crate::settings::PluginLimits;
+
+pub use archive::{Files, unpack, write};
+pub use contents::checksums;
+pub use signature::{key_id, trusted_comment, verify};
 
 /// A package that was read and is whole: names, sizes, checksums and manifest hold. Nothing is said of its
 /// signature, or of what the component does.
@@ -68,14 +82,31 @@ impl Report {
             message: message.into(),
         });
     }
+
+    pub fn warn(&mut self, message: impl Into<String>) {
+        self.warnings.push(message.into());
+    }
 }
 
-/// Reads a package. It is untrusted: names, sizes, counts and ratios are bounded.
+/// Reads a package. It is untrusted: names, sizes, counts and ratios are bounded. This unpacks and hashes
+/// tens of megabytes, which is nothing for a thread that serves others.
 ///
 /// # Errors
-/// The report, whose last check says what is wrong.
-pub fn read(_bytes: &[u8], _limits: &PluginLimits) -> Result<(Package, Report), Report> {
+/// The report, whose last check says what is wrong. Of a manifest, each mistake is a check of its own.
+pub fn read(bytes: &[u8], limits: &PluginLimits) -> Result<(Package, Report), Report> {
     let mut report = Report::default();
-    report.fail("package", "Packages cannot be read yet.");
-    Err(report)
+    match read_into(bytes, limits, &mut report) {
+        Some(package) => Ok((package, report)),
+        None => Err(report),
+    }
+}
+
+/// Nothing, if the last check of the report failed.
+fn read_into(bytes: &[u8], limits: &PluginLimits, report: &mut Report) -> Option<Package> {
+    let files = archive::unpack_into(bytes, limits, report)?;
+    contents::read(files, bytes, limits, report)
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

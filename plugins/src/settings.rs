@@ -19,6 +19,8 @@ pub struct PluginSettings {
     pub filter_sandboxes: u32,
     pub queue: u32,
     pub queue_wait_ms: u64,
+    /// How long a call waits for code that must be compiled first. Compiling goes on without it.
+    pub load_wait_ms: u64,
     /// Capabilities nobody gets, whatever a manifest asks for: as text, without its detail (`http`, `model`).
     pub denied: Vec<String>,
     /// Hosts nobody may send requests to, and all below them.
@@ -42,6 +44,7 @@ impl Default for PluginSettings {
             filter_sandboxes: 64,
             queue: 256,
             queue_wait_ms: 500,
+            load_wait_ms: 2_000,
             denied: Vec::new(),
             denied_hosts: Vec::new(),
             fail_closed: Vec::new(),
@@ -80,6 +83,8 @@ impl PluginSettings {
 pub struct PluginLimits {
     /// Bytes of linear memory of a sandbox, all memories together.
     pub memory_bytes: usize,
+    /// The same for guests with an interpreter.
+    pub large_memory_bytes: usize,
     /// Elements of all tables of a sandbox together.
     pub table_elements: usize,
     /// Fuel of a call: about an instruction each.
@@ -92,8 +97,13 @@ pub struct PluginLimits {
     pub fuel_price: u64,
     pub fuel_rank: u64,
     pub fuel_tool: u64,
+    /// Nanoseconds on the processor that a unit of fuel may take. What is slow without burning fuel, such as
+    /// filling memory, ends by this.
+    pub fuel_nanos: u64,
     /// Fuel that guests with an interpreter get more, times.
     pub large_runtime_factor: u64,
+    /// And wall-clock time, times: an interpreter is some milliseconds slower to begin.
+    pub large_runtime_wall_factor: u32,
     /// Milliseconds of a call, waiting included.
     pub wall_ms: u64,
     /// The same for a hook that may send requests or call the model.
@@ -146,12 +156,15 @@ pub struct PluginLimits {
     pub compile_bytes: u64,
     /// Bytes of compiled components kept in memory.
     pub programs_bytes: u64,
+    /// The same on the disk.
+    pub code_bytes: u64,
 }
 
 impl Default for PluginLimits {
     fn default() -> Self {
         Self {
             memory_bytes: 64 << 20,
+            large_memory_bytes: 128 << 20,
             table_elements: 50_000,
             fuel_prompt: 50_000_000,
             fuel_flush: 2_000_000,
@@ -161,7 +174,9 @@ impl Default for PluginLimits {
             fuel_price: 5_000_000,
             fuel_rank: 20_000_000,
             fuel_tool: 50_000_000,
+            fuel_nanos: 2,
             large_runtime_factor: 10,
+            large_runtime_wall_factor: 4,
             wall_ms: 250,
             wall_http_ms: 1_500,
             wall_flush_ms: 20,
@@ -198,6 +213,7 @@ impl Default for PluginLimits {
             compile_seconds: 60,
             compile_bytes: 2 << 30,
             programs_bytes: 512 << 20,
+            code_bytes: 8 << 30,
         }
     }
 }

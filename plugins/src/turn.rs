@@ -1,17 +1,28 @@
 //! The hooks of one turn, called along the chain.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tavern_domain::extension::{Hook, PluginTrace};
+use futures::StreamExt as _;
+use serde_json::Value;
+use tavern_domain::extension::{ExtensionEvent, Hook, Outcome, PluginTrace};
 use tavern_domain::{InstallationId, Timestamp};
+use tokio::time::Instant;
 
 pub use crate::bindings::exports::tavern::extension::before_prompt::Note;
 pub use crate::bindings::exports::tavern::extension::world_info::{Addition, Candidate};
 pub use crate::bindings::tavern::extension::types::{Character, Message, Role};
+use crate::calls::{
+    AfterReplyCall, BeforePromptCall, ExpandCall, HookCall, SelectCall, TOOL_ARGUMENT_BYTES, ToolCall, TransformCall,
+    seen,
+};
 use crate::chain::{Chain, Member};
+use crate::edits::{Prompt, clean, json, merge};
 use crate::filters::Filters;
 use crate::host::Host;
 use crate::manifest::ToolDeclaration;
+use crate::runner::{Ran, Runner, Seat};
 
 /// What is known of a turn. Each extension is shown what it may see of it.
 #[derive(Clone)]
@@ -107,28 +118,44 @@ pub struct OfferedTool {
 /// What `after-reply` hooks have made of a reply.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AfterReply {
-    /// Key and JSON, each under its extension's name.
-    pub annotations: Vec<(String, String, serde_json::Value)>,
+    /// Extension, key and JSON.
+    pub annotations: Vec<(String, String, Value)>,
+    /// With the name of the extension each is from.
     pub suggestions: Vec<(String, String)>,
     pub variables: Vec<(String, String)>,
 }
 
+/// Different macros that are expanded in a turn; what is beyond stays as it was written.
+const MACROS: usize = 256;
+/// Extensions that look at candidates of lore at the same time.
+const SELECTING: usize = 4;
+
 /// The hooks of one turn. It keeps one sandbox an extension for the phase of the prompt; dropping it, or
 /// [`Self::end_prompt`], lets them go.
+///
+/// Ids of messages are shown to extensions as they are handed in.
 pub struct TurnHooks {
     host: Host,
     chain: Arc<Chain>,
     facts: TurnFacts,
     traces: Vec<PluginTrace>,
+    seats: HashMap<InstallationId, Seat>,
+    /// What all calls before the prompt may still take together.
+    left: Duration,
+    /// The same macro has the same text for the whole turn.
+    expanded: HashMap<MacroCall, Option<String>>,
 }
 
 impl TurnHooks {
     pub(crate) fn new(host: Host, chain: Arc<Chain>, facts: TurnFacts) -> Self {
         Self {
+            left: Duration::from_millis(host.settings().limits.wall_chain_ms),
             host,
             chain,
             facts,
             traces: Vec::new(),
+            seats: HashMap::new(),
+            expanded: HashMap::new(),
         }
     }
 
@@ -137,65 +164,244 @@ impl TurnHooks {
         self.chain.has(hook)
     }
 
-    /// `history` is all that the prompt may draw on, oldest first; each extension gets its share of it.
-    pub async fn before_prompt(&mut self, _history: &[Message]) -> BeforePrompt {
-        BeforePrompt::default()
+    /// `history` is all that the prompt may draw on, oldest first; each extension gets its share of it. One
+    /// extension sees the variables that those before it have set.
+    pub async fn before_prompt(&mut self, history: &[Message]) -> BeforePrompt {
+        let mut all = BeforePrompt::default();
+        for member in self.members(Hook::BeforePrompt) {
+            let call = BeforePromptCall {
+                history: seen(history, &member),
+            };
+            let ran = self.prompt_call(&member, &call).await;
+            all.abort = ran.abort;
+            if let Some(edits) = ran.taken {
+                let notes = edits.notes.into_iter();
+                all.notes.extend(notes.map(|note| (member.name.clone(), note)));
+                self.set_variables(&edits.variables);
+                edits
+                    .variables
+                    .into_iter()
+                    .for_each(|pair| set(&mut all.variables, pair));
+                edits
+                    .sampling
+                    .into_iter()
+                    .for_each(|pair| set_sampling(&mut all.sampling, pair));
+                all.abort = edits.abort.map(|message| Abort {
+                    extension: member.name.clone(),
+                    message,
+                    is_failure: false,
+                });
+            }
+            if all.abort.is_some() {
+                break;
+            }
+        }
+        all.notes.sort_by_key(|(_, note)| std::cmp::Reverse(note.priority));
+        all
     }
 
-    /// All get the same candidates; their decisions are merged.
-    pub async fn select(&mut self, _history: &[Message], _candidates: &[Candidate]) -> Selection {
-        Selection::default()
+    /// All get the same candidates, the first [`lore_candidates`](crate::settings::PluginLimits::lore_candidates);
+    /// their decisions are merged.
+    pub async fn select(&mut self, history: &[Message], candidates: &[Candidate]) -> Selection {
+        if !self.chain.has(Hook::WorldInfo) {
+            return Selection::default();
+        }
+        let candidates = &candidates[..candidates.len().min(self.host.settings().limits.lore_candidates)];
+        let members = self.members(Hook::WorldInfo);
+        let seats = members.into_iter().map(|member| {
+            let seat = self.seats.remove(&member.installation).unwrap_or_default();
+            (member, seat)
+        });
+        let seats: Vec<_> = seats.collect();
+        let (runner, patience, began) = (runner(&self.host, &self.facts), self.left, Instant::now());
+        let mut calls = Vec::with_capacity(seats.len());
+        for (member, mut seat) in seats {
+            calls.push(Box::pin(async move {
+                let call = SelectCall {
+                    history: seen(history, &member),
+                    candidates,
+                };
+                let ran = runner.run(&member, &mut seat, patience, &call).await;
+                (member, seat, ran)
+            }));
+        }
+        let ran: Vec<_> = futures::stream::iter(calls).buffered(SELECTING).collect().await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        let mut selections = Vec::with_capacity(ran.len());
+        let mut abort = None;
+        for (member, seat, (ran, trace)) in ran {
+            self.seats.insert(member.installation, seat);
+            self.traces.push(trace);
+            abort = abort.or(ran.abort);
+            selections.extend(ran.taken.map(|taken| (member.name.clone(), taken)));
+        }
+        Selection {
+            abort,
+            ..merge(candidates, selections)
+        }
     }
 
     /// Whether some extension expands a macro of this name (in lower case).
     #[must_use]
     pub fn has_macro(&self, name: &str) -> bool {
-        let declares = |member: &Arc<Member>| member.manifest.macros.iter().any(|declared| declared.name == name);
-        self.chain.at(Hook::MacroProvider).any(declares)
+        self.chain.at(Hook::MacroProvider).any(|member| declares(member, name))
     }
 
-    /// One value for each call, in order.
+    /// One value for each call, in order. Of several extensions with a macro of the name, the first in the
+    /// chain expands it.
     pub async fn expand(&mut self, calls: &[MacroCall]) -> Vec<Option<String>> {
-        vec![None; calls.len()]
+        let mut open: Vec<&MacroCall> = Vec::new();
+        let mut asked: HashSet<&MacroCall> = HashSet::new();
+        for call in calls {
+            let has_room = self.expanded.len() + open.len() < MACROS;
+            if has_room && !self.expanded.contains_key(call) && asked.insert(call) {
+                open.push(call);
+            }
+        }
+        for member in self.members(Hook::MacroProvider) {
+            let (own, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|call| declares(&member, &call.name));
+            open = others;
+            if own.is_empty() {
+                continue;
+            }
+            let ran = self.prompt_call(&member, &ExpandCall::new(&own)).await;
+            let texts = ran.taken.unwrap_or_else(|| vec![None; own.len()]);
+            self.expanded.extend(own.into_iter().cloned().zip(texts));
+        }
+        let text = |call| self.expanded.get(call).cloned().flatten();
+        calls.iter().map(text).collect()
     }
 
-    /// Each sees the prompt after those before it. `budget` is what it may have in tokens.
-    pub async fn transform(&mut self, prompt: Vec<Message>, _budget: u32) -> Transformed {
-        let untouched = |message| TransformedMessage {
-            message,
-            inserted_by: None,
-            replaced_by: None,
-        };
+    /// Each sees the prompt after those before it. `budget` is what it may have in tokens, four for each
+    /// message besides those of its text. Messages whose ids begin with `platform:` stay as they are.
+    pub async fn transform(&mut self, prompt: Vec<Message>, budget: u32) -> Transformed {
+        let mut prompt = Prompt::new(prompt, budget);
+        let count = Arc::clone(&self.facts.count);
+        let mut abort = None;
+        for member in self.members(Hook::PromptTransform) {
+            let call = TransformCall {
+                shown: prompt.shown_to(&member),
+                prompt: &prompt,
+                count: &*count,
+            };
+            let ran = self.prompt_call(&member, &call).await;
+            if let Some(plan) = ran.taken {
+                prompt.apply(plan, &member.name);
+            }
+            abort = ran.abort;
+            if abort.is_some() {
+                break;
+            }
+        }
         Transformed {
-            messages: prompt.into_iter().map(untouched).collect(),
-            ..Transformed::default()
+            abort,
+            ..prompt.into_transformed()
         }
     }
 
     /// Lets the sandboxes of the prompt go.
-    pub fn end_prompt(&mut self) {}
+    pub fn end_prompt(&mut self) {
+        for seat in self.seats.values_mut() {
+            seat.instance = None;
+        }
+    }
 
     /// The filters of the reply, if there are any.
     pub fn filters(&self) -> Option<Filters> {
-        None
+        let has_filters = self.chain.has(Hook::StreamFilter);
+        has_filters.then(|| Filters::new(&self.host, &self.chain, &self.facts))
     }
 
+    /// The functions of all extensions, each under a name of its own: where two have the same one, that of
+    /// the later extension has the extension's in front.
     #[must_use]
     pub fn tools(&self) -> Vec<OfferedTool> {
-        Vec::new()
+        self.offered().into_iter().map(|(_, tool)| tool).collect()
     }
 
-    /// What a function says; an error is for the model to read.
+    fn offered(&self) -> Vec<(Arc<Member>, OfferedTool)> {
+        let mut names = HashSet::new();
+        let mut offered = Vec::new();
+        for member in self.members(Hook::Tool) {
+            for declaration in &member.manifest.tools {
+                let tool = OfferedTool {
+                    extension: member.name.clone(),
+                    name: unique(&names, &member.name, &declaration.name),
+                    declaration: declaration.clone(),
+                };
+                names.insert(tool.name.clone());
+                offered.push((Arc::clone(&member), tool));
+            }
+        }
+        offered
+    }
+
+    /// What a function says, as JSON; an error is for the model to read. The arguments are a JSON object of
+    /// at most 64 KiB, or nothing.
     ///
     /// # Errors
     /// If there is none of the name, it may not, or it failed.
-    pub async fn call_tool(&mut self, name: &str, _arguments: &str) -> Result<String, String> {
-        Err(format!("There is no function `{name}`."))
+    pub async fn call_tool(&mut self, name: &str, arguments: &str) -> Result<String, String> {
+        let offered = self.offered().into_iter().find(|(_, tool)| tool.name == name);
+        let (member, tool) = offered.ok_or_else(|| format!("There is no function `{}`.", shortened(name)))?;
+        let arguments = match arguments.trim() {
+            "" => "{}",
+            arguments => arguments,
+        };
+        match json(arguments, TOOL_ARGUMENT_BYTES) {
+            Ok(Value::Object(_)) => {}
+            Ok(_) => return Err("The arguments must be a JSON object.".into()),
+            Err(wrong) => return Err(format!("The text of the arguments {wrong}.")),
+        }
+        let call = ToolCall {
+            name: &tool.declaration.name,
+            arguments,
+        };
+        let patience = Duration::from_millis(self.host.settings().limits.wall_chain_ms);
+        let ran = self.background_call(&member, patience, &call).await;
+        let trace = self.traces.last();
+        ran.taken.ok_or_else(|| match trace {
+            // What the extension says of it the model may read; how it broke is for its author.
+            Some(trace) if matches!(trace.outcome, Outcome::GuestError | Outcome::Skipped) => {
+                let said = trace.notes.last().map_or("", String::as_str);
+                format!("The function `{name}` failed: {said}")
+            }
+            _ => format!("The function `{name}` does not work at the moment."),
+        })
     }
 
     /// One extension after the other; what one does no other can undo.
-    pub async fn after_reply(&mut self, _history: &[Message], _user: Option<&Message>, _reply: &Message) -> AfterReply {
-        AfterReply::default()
+    pub async fn after_reply(&mut self, history: &[Message], user: Option<&Message>, reply: &Message) -> AfterReply {
+        let mut all = AfterReply::default();
+        let patience = Duration::from_millis(self.host.settings().limits.wall_after_reply_ms);
+        for member in self.members(Hook::AfterReply) {
+            let call = AfterReplyCall {
+                history: seen(history, &member),
+                user,
+                reply,
+            };
+            let Some(effects) = self.background_call(&member, patience * 2, &call).await.taken else {
+                continue;
+            };
+            let name = || member.name.clone();
+            let annotations = effects.annotations.into_iter();
+            all.annotations
+                .extend(annotations.map(|(key, value)| (name(), key, value)));
+            let suggestions = effects.suggestions.into_iter();
+            all.suggestions.extend(suggestions.map(|text| (name(), text)));
+            self.set_variables(&effects.variables);
+            effects
+                .variables
+                .into_iter()
+                .for_each(|pair| set(&mut all.variables, pair));
+            for (name, payload) in effects.events {
+                if !self.facts.dry_run {
+                    let event = ExtensionEvent::Custom { name, payload };
+                    self.host.inner().ports.emit(member.installation, event);
+                }
+            }
+        }
+        all
     }
 
     /// What was called so far, in order.
@@ -227,6 +433,96 @@ impl TurnHooks {
     pub fn host(&self) -> &Host {
         &self.host
     }
+
+    fn members(&self, hook: Hook) -> Vec<Arc<Member>> {
+        self.chain.at(hook).cloned().collect()
+    }
+
+    /// A call in the phase of the prompt: its sandbox stays for the next hook, and its time is all's.
+    async fn prompt_call<C: HookCall>(&mut self, member: &Arc<Member>, call: &C) -> Ran<C::Taken> {
+        let began = Instant::now();
+        let seat = self.seats.entry(member.installation).or_default();
+        let (ran, trace) = runner(&self.host, &self.facts).run(member, seat, self.left, call).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        self.traces.push(trace);
+        ran
+    }
+
+    /// A call in a sandbox of its own.
+    async fn background_call<C: HookCall>(
+        &mut self,
+        member: &Arc<Member>,
+        patience: Duration,
+        call: &C,
+    ) -> Ran<C::Taken> {
+        let mut seat = Seat::default();
+        let (ran, trace) = runner(&self.host, &self.facts)
+            .run(member, &mut seat, patience, call)
+            .await;
+        self.traces.push(trace);
+        ran
+    }
+
+    /// Those that are called later see them.
+    fn set_variables(&mut self, variables: &[(String, String)]) {
+        for pair in variables {
+            set(&mut self.facts.variables, pair.clone());
+        }
+        if !variables.is_empty() {
+            self.seats.values_mut().for_each(|seat| seat.turn = None);
+        }
+    }
+}
+
+fn runner<'a>(host: &'a Host, facts: &'a TurnFacts) -> Runner<'a> {
+    Runner { host, facts }
+}
+
+fn declares(member: &Member, name: &str) -> bool {
+    member.manifest.macros.iter().any(|declared| declared.name == name)
+}
+
+/// The later value stands for the earlier one.
+fn set(pairs: &mut Vec<(String, String)>, (key, value): (String, String)) {
+    match pairs.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, known)) => *known = value,
+        None => pairs.push((key, value)),
+    }
+}
+
+/// The same, but that there may be several stop strings.
+fn set_sampling(pairs: &mut Vec<(String, String)>, pair: (String, String)) {
+    match pair.0.as_str() {
+        "stop" if pairs.contains(&pair) => {}
+        "stop" => pairs.push(pair),
+        _ => set(pairs, pair),
+    }
+}
+
+/// A name that is not taken yet, out of at most 64 characters, as models want them.
+fn unique(taken: &HashSet<String>, extension: &str, tool: &str) -> String {
+    if !taken.contains(tool) {
+        return tool.to_owned();
+    }
+    let short = extension.rsplit('/').next().unwrap_or(extension);
+    let long = extension.replace('/', "_");
+    let names = [short, &long].map(|extension| format!("{extension}__{tool}"));
+    let fits = |name: &String| name.len() <= TOOL_NAME && !taken.contains(name);
+    names.into_iter().find(fits).unwrap_or_else(|| {
+        let numbered = (2..).map(|number| {
+            let end = format!("_{number}");
+            format!("{}{end}", &tool[..tool.floor_char_boundary(TOOL_NAME - end.len())])
+        });
+        let mut free = numbered.filter(|name| !taken.contains(name));
+        free.next().expect("there are more numbers than functions")
+    })
+}
+
+/// Bytes of the name of a function, as models take it.
+const TOOL_NAME: usize = 64;
+
+fn shortened(name: &str) -> String {
+    clean(name[..name.floor_char_boundary(TOOL_NAME)].to_owned())
 }
 
 /// What hooks outside of turns are about.

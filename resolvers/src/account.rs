@@ -19,6 +19,7 @@ use tavern_services::character::{ListedCreator, Listing};
 use crate::character::{CharacterConnection, list_characters};
 use crate::chat::{ChatSession, SessionTotal};
 use crate::context::RequestContext;
+use crate::extension::{Installation, own_installations};
 use crate::persona::{Persona, own_personas};
 use crate::preset::own_presets;
 use crate::world_book::{WorldBookConnection, own_world_books};
@@ -177,6 +178,12 @@ impl Viewer {
     #[graphql(complexity = "page_cost(Some(100), None, child_complexity)")]
     async fn presets(&self, ctx: &Context<'_>) -> Result<Vec<Preset>> {
         own_presets(ctx).await
+    }
+
+    /// What one has installed, the oldest first.
+    #[graphql(complexity = "page_cost(Some(100), None, child_complexity)")]
+    async fn installed_extensions(&self, ctx: &Context<'_>) -> Result<Vec<Installation>> {
+        own_installations(ctx).await
     }
 }
 

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod chat_file;
 mod context;
 pub mod export;
+pub mod extension;
 pub mod generation;
 mod loaders;
 pub mod message;
@@ -33,6 +34,7 @@ pub struct Query(
     model::ModelQuery,
     prompt::PromptQuery,
     world_book::WorldBookQuery,
+    extension::ExtensionQuery,
 );
 
 /// The root of mutations.
@@ -48,11 +50,16 @@ pub struct Mutation(
     world_book::WorldBookMutation,
     preset::PresetMutation,
     persona::PersonaMutation,
+    extension::ExtensionMutation,
 );
 
 /// The root of subscriptions.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(generation::GenerationSubscription, session_event::SessionSubscription);
+pub struct Subscription(
+    generation::GenerationSubscription,
+    session_event::SessionSubscription,
+    extension::ExtensionSubscription,
+);
 
 /// The executable schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

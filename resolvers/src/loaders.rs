@@ -14,12 +14,14 @@ use futures::future::BoxFuture;
 use tavern_domain::account::User;
 use tavern_domain::character::Character;
 use tavern_domain::chat::{ChatSession, Message};
+use tavern_domain::extension::{Extension, ExtensionVersion, Installation};
 use tavern_domain::generation::Generation;
 use tavern_domain::lore::WorldBook;
 use tavern_domain::persona::Persona;
 use tavern_domain::preset::Preset;
 use tavern_domain::{
-    Actor, CharacterId, Error, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId,
+    Actor, CharacterId, Error, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, MessageId, PersonaId,
+    PresetId, SessionId, UserId, WorldBookId,
 };
 use tavern_services::Services;
 
@@ -105,6 +107,62 @@ loader!(
     |loaders, ids| loaders.services.personas.by_ids(&loaders.actor, ids),
     |persona| persona.id
 );
+
+loader!(
+    ExtensionId,
+    Extension,
+    |loaders, ids| loaders.services.extensions.by_ids(ids),
+    |extension| extension.id
+);
+loader!(
+    ExtensionVersionId,
+    ExtensionVersion,
+    |loaders, ids| loaders.services.extensions.versions(ids),
+    |version| version.id
+);
+loader!(
+    InstallationId,
+    Installation,
+    |loaders, ids| loaders.services.extensions.installations(&loaders.actor, ids),
+    |installation| installation.id
+);
+
+/// The newest version of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Newest(pub ExtensionId);
+
+loader!(
+    Newest,
+    ExtensionVersion,
+    |loaders, keys| async {
+        let ids: Vec<_> = keys.iter().map(|Newest(id)| *id).collect();
+        loaders.services.extensions.newest(&ids).await
+    },
+    |version| Newest(version.extension)
+);
+
+/// The caller's installation of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Installed(pub ExtensionId);
+
+impl Loader<Installed> for Loaders {
+    type Value = Installation;
+    type Error = Arc<Error>;
+
+    async fn load(&self, _: &[Installed]) -> Result<HashMap<Installed, Installation>, Arc<Error>> {
+        if self.actor.user_id().is_none() {
+            return Ok(HashMap::new());
+        }
+        let own = self
+            .services
+            .extensions
+            .installed(&self.actor)
+            .await
+            .map_err(Arc::new)?;
+        let of = |installation: Installation| (Installed(installation.extension), installation);
+        Ok(own.into_iter().map(of).collect())
+    }
+}
 
 /// A shared error of a batch as each of its fields tells it.
 pub(crate) fn shared(error: Arc<Error>) -> Error {

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use tavern_domain::{
-    CharacterId, Error, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, ViewerId, WorldBookId,
+    CharacterId, Error, ExtensionId, GenerationId, InstallationId, MessageId, PersonaId, PresetId, SessionId, UserId,
+    ViewerId, WorldBookId,
 };
 use tavern_schema::error::{nullable, operation_error};
 use tavern_schema::id::parse_id;
@@ -12,6 +13,7 @@ use crate::account::{User, Viewer, load_user};
 use crate::character::Character;
 use crate::chat::ChatSession;
 use crate::context::RequestContext;
+use crate::extension::{Extension, Installation, load_extension, load_installation};
 use crate::generation::Generation;
 use crate::loaders::shared;
 use crate::message::{Message, load_message};
@@ -32,6 +34,8 @@ pub enum Node {
     WorldBook(Box<WorldBook>),
     Preset(Box<Preset>),
     Persona(Box<Persona>),
+    Extension(Box<Extension>),
+    Installation(Box<Installation>),
 }
 
 #[derive(Default)]
@@ -107,6 +111,12 @@ async fn load(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>, E
         PersonaId::PREFIX => load_persona(ctx, parse_id(field, id)?)
             .await?
             .map(|found| Node::Persona(Box::new(found))),
+        ExtensionId::PREFIX => load_extension(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::Extension(Box::new(found))),
+        InstallationId::PREFIX => load_installation(ctx, parse_id(field, id)?)
+            .await?
+            .map(|found| Node::Installation(Box::new(found))),
         _ => return Err(Error::bad_input(field, "This is not an id.")),
     })
 }

@@ -55,6 +55,8 @@ pub enum UserError {
     PublishExtension(PublishExtensionError),
     YankExtension(YankExtensionError),
     RotatePublisherKey(RotatePublisherKeyError),
+    RevokePublisherKey(RevokePublisherKeyError),
+    StopExtension(StopExtensionError),
     InstallExtension(InstallExtensionError),
     ConfigureInstallation(ConfigureInstallationError),
     UpgradeInstallation(UpgradeInstallationError),
@@ -135,11 +137,13 @@ mutation_errors! {
     DeletePersonaError, DeletePersonaErrorCode { BadUserInput };
     PublishExtensionError, PublishExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
     YankExtensionError, YankExtensionErrorCode { BadUserInput };
-    RotatePublisherKeyError, RotatePublisherKeyErrorCode { BadUserInput, Conflict };
+    RotatePublisherKeyError, RotatePublisherKeyErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    RevokePublisherKeyError, RevokePublisherKeyErrorCode { BadUserInput };
+    StopExtensionError, StopExtensionErrorCode { BadUserInput };
     InstallExtensionError, InstallExtensionErrorCode { BadUserInput, Conflict, QuotaExceeded };
-    ConfigureInstallationError, ConfigureInstallationErrorCode { BadUserInput, Conflict, QuotaExceeded };
+    ConfigureInstallationError, ConfigureInstallationErrorCode { BadUserInput, Conflict };
     UpgradeInstallationError, UpgradeInstallationErrorCode { BadUserInput, Conflict, PluginError };
-    RollbackInstallationError, RollbackInstallationErrorCode { BadUserInput, Conflict, PluginError };
+    RollbackInstallationError, RollbackInstallationErrorCode { BadUserInput, Conflict };
     UninstallExtensionError, UninstallExtensionErrorCode { BadUserInput };
 }
 

@@ -5,11 +5,13 @@
 use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined, SimpleObject, Upload};
 use serde_json::Value;
 use tavern_domain::extension as domain;
+use tavern_domain::{Error, Result};
 
 use crate::scalar::DateTime;
 
 /// All but NAME are descending.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "domain::ExtensionOrder")]
 pub enum ExtensionOrder {
     /// By number of installations.
     Popular,
@@ -22,12 +24,30 @@ pub enum ExtensionOrder {
 
 #[derive(InputObject, Default)]
 pub struct ExtensionFilter {
-    /// To be found in name, title or summary.
+    /// Words to be found in name, title, summary or keywords.
     pub query: Option<String>,
     /// What the name begins with, before the slash.
     pub publisher: Option<String>,
     /// It has this hook: `before-prompt`, `tool`, …
     pub hook: Option<String>,
+}
+
+impl ExtensionFilter {
+    /// # Errors
+    /// BAD_USER_INPUT on `filter.hook` for what is no hook.
+    pub fn parse(self) -> Result<domain::ExtensionFilter> {
+        let hook = self.hook.map(|hook| {
+            hook.parse().map_err(|()| {
+                let known = domain::Hook::ALL.map(domain::Hook::as_str).join(", ");
+                Error::bad_input("filter.hook", format!("This is no hook. The hooks are {known}."))
+            })
+        });
+        Ok(domain::ExtensionFilter {
+            query: self.query.filter(|query| !query.trim().is_empty()),
+            publisher: self.publisher,
+            hook: hook.transpose()?,
+        })
+    }
 }
 
 /// The plain fields of `Extension`.
@@ -39,6 +59,8 @@ pub struct ExtensionFields {
     pub publisher: String,
     pub title: String,
     pub summary: String,
+    /// Accounts that have it.
+    pub installation_count: i32,
     /// Why an operator has stopped all versions; null if nobody has.
     pub stopped_reason: Option<String>,
     pub created_at: DateTime,
@@ -54,6 +76,7 @@ impl From<domain::Extension> for ExtensionFields {
             name: extension.name,
             title: extension.title,
             summary: extension.summary,
+            installation_count: extension.installs,
             stopped_reason: extension.killed,
             created_at: extension.created_at.into(),
             updated_at: extension.updated_at.into(),
@@ -228,9 +251,6 @@ impl From<domain::Publisher> for Publisher {
 #[derive(SimpleObject, Debug, Clone)]
 pub struct InstallationSecret {
     pub name: String,
-    pub title: String,
-    /// Where it may be sent to.
-    pub hosts: Vec<String>,
     pub is_set: bool,
 }
 
@@ -259,6 +279,7 @@ impl From<domain::PreviousVersion> for PreviousVersion {
 pub struct InstallationFields {
     /// `publisher/name`.
     pub name: String,
+    pub version: String,
     /// Which versions an upgrade may choose.
     pub version_req: String,
     /// What it may, of what its manifest asks for.
@@ -282,6 +303,7 @@ impl From<domain::Installation> for InstallationFields {
     fn from(installation: domain::Installation) -> Self {
         Self {
             name: installation.name,
+            version: installation.version,
             version_req: installation.version_req,
             grants: installation.grants.iter().map(ToString::to_string).collect(),
             config: Json(installation.config),
@@ -294,6 +316,29 @@ impl From<domain::Installation> for InstallationFields {
             updated_at: installation.updated_at.into(),
         }
     }
+}
+
+/// Something that happened to an installation.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ExtensionLog {
+    pub at: DateTime,
+    /// As `extensionEvents` tells it.
+    pub event: Json<Value>,
+}
+
+impl From<domain::ExtensionLog> for ExtensionLog {
+    fn from(log: domain::ExtensionLog) -> Self {
+        Self {
+            event: event(&log.event),
+            at: log.at.into(),
+        }
+    }
+}
+
+/// An event as it is told.
+#[must_use]
+pub fn event(event: &domain::ExtensionEvent) -> Json<Value> {
+    Json(serde_json::to_value(event).expect("an event is of text, numbers and JSON"))
 }
 
 #[derive(InputObject)]
@@ -317,9 +362,27 @@ pub struct YankExtensionInput {
 pub struct RotatePublisherKeyInput {
     pub publisher: String,
     /// The base64 line of the new key.
-    pub new_public_key: String,
-    /// The text of a minisign signature, made with a key that holds, over that line.
+    pub public_key: String,
+    /// The text of a minisign signature with a key that holds, over the publisher's name, a space, and the new
+    /// key's line, with nothing behind it.
     pub signature: String,
+}
+
+#[derive(InputObject)]
+pub struct RevokePublisherKeyInput {
+    pub publisher: String,
+    /// 16 hexadecimal digits.
+    pub key_id: String,
+}
+
+#[derive(InputObject)]
+pub struct StopExtensionInput {
+    /// `publisher/name`.
+    pub name: String,
+    /// All versions if not given.
+    pub version: Option<String>,
+    /// For those who have it installed; null lets it run again.
+    pub reason: Option<String>,
 }
 
 #[derive(InputObject)]
@@ -348,7 +411,7 @@ pub struct InstallExtensionInput {
 #[derive(InputObject)]
 pub struct ConfigureInstallationInput {
     pub id: ID,
-    /// The revision the change was made from; a lost update is refused. Not given: the change is made anyway.
+    /// The revision the change was made from: a lost update is refused. If not given, the change is made anyway.
     pub expected_revision: Option<i32>,
     pub version_req: Option<String>,
     /// Replaces all former grants.
@@ -366,16 +429,23 @@ pub struct ConfigureInstallationInput {
 #[derive(InputObject)]
 pub struct UpgradeInstallationInput {
     pub id: ID,
-    /// The newest within `versionReq` if not given.
+    /// The revision that was seen; with another one nothing happens.
+    pub expected_revision: Option<i32>,
+    /// If not given, the newest within `versionReq`; with `consent`, the one that waits.
     pub version: Option<String>,
-    /// It may have all that the new version asks for beyond the old one. Without it, such a version waits.
+    /// It may have all that the new version asks for beyond the old one. Without it, such a version waits. It
+    /// counts for a version that was seen: the one named here, or the one that waits.
     #[graphql(default)]
     pub consent: bool,
+    /// In place of the configuration, for a version with another schema.
+    pub config: Option<Json<Value>>,
 }
 
 #[derive(InputObject)]
 pub struct RollbackInstallationInput {
     pub id: ID,
+    /// The revision that was seen; with another one nothing happens.
+    pub expected_revision: Option<i32>,
 }
 
 #[derive(InputObject)]

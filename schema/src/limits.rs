@@ -146,6 +146,16 @@ pub struct ServiceLimits {
     pub stop_strings: i32,
     /// Events kept of a session for those who reconnect.
     pub session_events: i32,
+    /// Names an account may publish extensions under.
+    pub publishers_per_user: i32,
+    /// Keys of a publisher, revoked ones included.
+    pub publisher_keys: i32,
+    /// Versions of an extension.
+    pub extension_versions: i32,
+    /// One secret of an installation.
+    pub extension_secret_bytes: i32,
+    /// Lines kept of what happened to an installation, for a week.
+    pub extension_log_lines: i32,
     pub extensions: ExtensionLimits,
 }
 
@@ -312,6 +322,11 @@ impl ServiceLimits {
             reply_bytes: int(limits.reply_bytes),
             stop_strings: int(limits.stop_strings),
             session_events: int(limits.session_events),
+            publishers_per_user: int(limits.publishers_per_user),
+            publisher_keys: int(limits.publisher_keys),
+            extension_versions: int(limits.extension_versions),
+            extension_secret_bytes: int(limits.extension_secret_bytes),
+            extension_log_lines: int(limits.extension_log_lines),
             extensions,
         }
     }

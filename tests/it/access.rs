@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tavern_domain::Role;
 
-use crate::support::{Client, Tavern, text};
+use crate::support::{Author, Client, Draft, Tavern, text, user_errors};
 
 /// What happens to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,8 @@ const fn row(field: &'static str, operation: &'static str, then: [Then; 5]) -> R
 
 /// `$chr` is a private character, `$pub` a public one, `$ses` a chat, `$msg` a message of it, `$rep` a
 /// reply in it, `$gen` its generation, `$wld` a private world book with an entry `$ent`, `$opn` a public one,
-/// `$pre` a preset, `$per` a persona; all are the owner's, and made anew for every caller.
+/// `$pre` a preset, `$per` a persona, `$ins` an installation, `$key` a key of the publisher `acme`; all are the
+/// owner's, and made anew for every caller. `$f` is a file of noise.
 const TABLE: &[Row] = &[
     row(
         "Query.node",
@@ -280,6 +281,68 @@ const TABLE: &[Row] = &[
         [Unauthenticated, NotFound, Done, NotFound, NotFound],
     ),
     row(
+        "Query.extension",
+        "{ it: extension(name: \"acme/lantern\") { id latestVersion { version } } }",
+        [Done; 5],
+    ),
+    row("Query.extensions", "{ it: extensions { nodes { id } } }", [Done; 5]),
+    row(
+        "Mutation.publishExtension",
+        "mutation($f: Upload!) { it: publishExtension(input: { package: $f }) { extension { id } userErrors { code } } }",
+        [Unauthenticated, Refused, Refused, Refused, Refused],
+    ),
+    row(
+        "Mutation.yankExtension",
+        "mutation { it: yankExtension(input: { name: \"acme/torch\", version: \"1.0.0\", reason: \"R\" }) { version { version } userErrors { code } } }",
+        [Unauthenticated, Forbidden, Done, Done, Done],
+    ),
+    row(
+        "Mutation.stopExtension",
+        "mutation { it: stopExtension(input: { name: \"acme/torch\", version: \"1.0.0\", reason: \"R\" }) { extension { id } userErrors { code } } }",
+        [Unauthenticated, Forbidden, Forbidden, Done, Done],
+    ),
+    row(
+        "Mutation.rotatePublisherKey",
+        "mutation { it: rotatePublisherKey(input: { publisher: \"acme\", publicKey: \"x\", signature: \"x\" }) { publisher { name } userErrors { code } } }",
+        [Unauthenticated, NotFound, Refused, Refused, Refused],
+    ),
+    row(
+        "Mutation.revokePublisherKey",
+        "mutation($key: String!) { it: revokePublisherKey(input: { publisher: \"acme\", keyId: $key }) { publisher { name } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, Done, Done],
+    ),
+    row(
+        "Mutation.installExtension",
+        "mutation { it: installExtension(input: { name: \"acme/torch\" }) { installation { id } userErrors { code } } }",
+        [Unauthenticated, Done, Done, Done, Done],
+    ),
+    row(
+        "Mutation.configureInstallation",
+        "mutation($ins: ID!) { it: configureInstallation(input: { id: $ins, enabled: false }) { installation { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.upgradeInstallation",
+        "mutation($ins: ID!) { it: upgradeInstallation(input: { id: $ins }) { installation { id } userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.rollbackInstallation",
+        "mutation($ins: ID!) { it: rollbackInstallation(input: { id: $ins }) { installation { id } userErrors { code } } }",
+        // There is nothing to go back to.
+        [Unauthenticated, NotFound, Refused, NotFound, NotFound],
+    ),
+    row(
+        "Mutation.uninstallExtension",
+        "mutation($ins: ID!) { it: uninstallExtension(input: { id: $ins }) { deletedId userErrors { code } } }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
+        "Subscription.extensionEvents",
+        "subscription($ins: ID!) { it: extensionEvents(installationId: $ins) }",
+        [Unauthenticated, NotFound, Done, NotFound, NotFound],
+    ),
+    row(
         "Subscription.generationStream",
         "subscription($gen: ID!) { it: generationStream(generationId: $gen) { cursor } }",
         [NotFound, NotFound, Done, NotFound, Done],
@@ -319,6 +382,7 @@ async fn everybody_gets_what_the_access_table_says() {
     })
     .await;
     let owner = tavern.user("owner").await;
+    publish(&owner).await;
     let mut wrong = Vec::new();
     for row in TABLE {
         for (column, who) in ["anonymous", "stranger", "owner", "moderator", "admin"]
@@ -337,6 +401,8 @@ async fn everybody_gets_what_the_access_table_says() {
             let things = things(&owner).await;
             let seen = if row.field.starts_with("Subscription") {
                 subscribe(&caller, row, &things, &owner).await
+            } else if row.operation.contains("$f: Upload!") {
+                outcome(&caller.upload(row.operation, "noise", b"noise".to_vec()).await)
             } else {
                 outcome(&caller.run(row.operation, things).await)
             };
@@ -360,6 +426,58 @@ async fn callers(tavern: &Tavern, row: &Row, name: &str, role: Role) -> Client {
     } else {
         tavern.staff(&name, role).await
     }
+}
+
+/// Two extensions of the owner's, of two versions each, and keys to be revoked.
+async fn publish(owner: &Client) {
+    let (author, spares) = (Author::new(), [Author::new(), Author::new(), Author::new()]);
+    let query = "mutation($f: Upload!, $k: String) { publishExtension(input: { package: $f, publicKey: $k }) { userErrors { message field code } } }";
+    for (id, version) in [
+        ("acme/lantern", "1.0.0"),
+        ("acme/torch", "1.0.0"),
+        ("acme/torch", "1.1.0"),
+    ] {
+        let package = author.package(&Draft {
+            id,
+            version,
+            ..Draft::default()
+        });
+        let key = json!({ "k": author.public_key() });
+        let answer = owner.upload_with(query, key, "extension.tavext", package).await;
+        assert_eq!(user_errors(&answer["data"]["publishExtension"]), [""; 0], "{answer:#}");
+    }
+    for spare in spares {
+        let key = spare.public_key();
+        let input = json!({ "publisher": "acme", "publicKey": key, "signature": author.sign(format!("acme {key}").as_bytes(), "") });
+        let answer = owner
+            .data(
+                "mutation($i: RotatePublisherKeyInput!) { rotatePublisherKey(input: $i) { userErrors { message field code } } }",
+                json!({ "i": input }),
+            )
+            .await;
+        assert_eq!(user_errors(&answer["rotatePublisherKey"]), [""; 0], "{answer:#}");
+    }
+}
+
+/// The owner's installation, and a key that nothing hangs on.
+async fn installed(owner: &Client) -> (Value, Value) {
+    owner
+        .data(
+            "mutation { installExtension(input: { name: \"acme/lantern\" }) { userErrors { code } } }",
+            json!({}),
+        )
+        .await;
+    let mut found = owner
+        .data(
+            "{ extension(name: \"acme/lantern\") { viewerInstallation { id } publisherKeys { keyId revokedAt } } }",
+            json!({}),
+        )
+        .await["extension"]
+        .take();
+    let keys = found["publisherKeys"].as_array().expect("keys");
+    let spare = keys[1..].iter().find(|key| key["revokedAt"].is_null());
+    let spare = spare.map_or(Value::Null, |key| key["keyId"].clone());
+    (found["viewerInstallation"]["id"].take(), spare)
 }
 
 /// One of everything, the owner's.
@@ -386,7 +504,9 @@ async fn things(owner: &Client) -> Value {
         )
         .await;
     let ended = owner.ended(&generation).await;
+    let (installation, key) = installed(owner).await;
     json!({
+        "ins": installation, "key": key,
         "chr": private, "pub": public, "ses": session, "msg": message, "gen": generation, "rep": text(&ended["message"]["id"], &ended),
         "wld": book, "opn": open, "ent": made["entry"]["worldEntry"]["id"], "pre": made["preset"]["preset"]["id"], "per": made["persona"]["persona"]["id"]
     })

@@ -7,6 +7,7 @@ mod characters;
 mod chat;
 mod chat_files;
 mod exports;
+mod extensions;
 mod forks;
 mod house;
 mod limits;

@@ -17,13 +17,17 @@ pub fn run(report: &mut Report) -> Result<()> {
     })?;
     report.step("format", || {
         shell::run(&mut shell::cargo(&["fmt", "--all", "--", "--check"]))?;
-        shell::run(&mut shell::cargo(&[
-            "fmt",
-            "--manifest-path",
-            "fuzz/Cargo.toml",
-            "--",
-            "--check",
-        ]))?;
+        for manifest in ["fuzz/Cargo.toml", "plugins/bundled/Cargo.toml"] {
+            // With the crates in their paths: the SDK is in no workspace.
+            shell::run(&mut shell::cargo(&[
+                "fmt",
+                "--all",
+                "--manifest-path",
+                manifest,
+                "--",
+                "--check",
+            ]))?;
+        }
         Ok(Vec::new())
     })?;
     report.step("lints", || {

@@ -7,7 +7,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::fuzz::Fuzz;
-use crate::machine::{self, CHROMIUM};
+use crate::guests;
+use crate::machine::{self, CHROMIUM, WEBASSEMBLY};
 use crate::npm;
 use crate::postgres::Postgres;
 use crate::report::Report;
@@ -16,8 +17,10 @@ use crate::shell;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Lane {
-    /// All Rust tests on the embedded default: needs nothing but Rust.
+    /// All Rust tests on the embedded default: needs nothing but Rust, for WebAssembly too.
     Embedded,
+    /// The SDK of extensions and the bundled ones, outside of the sandbox.
+    Guests,
     /// The tests that speak to a store, on PostgreSQL.
     Services,
     /// A running server under the clients people use, from npm.
@@ -40,7 +43,8 @@ pub fn run(lanes: &[Lane], report: &mut Report) -> Result<()> {
     };
     for lane in lanes {
         match lane {
-            Lane::Embedded => report.step("embedded", || cargo_test(&["--workspace"], None))?,
+            Lane::Embedded => report.step("embedded", embedded)?,
+            Lane::Guests => report.step("guests", guests::test)?,
             Lane::Services => report.step("services", services)?,
             Lane::Conformance => report.step("conformance", conformance)?,
             Lane::Playground => report.step("playground", playground)?,
@@ -48,6 +52,12 @@ pub fn run(lanes: &[Lane], report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn embedded() -> Result<Vec<String>> {
+    // Tests build extensions, which they run in the sandbox.
+    machine::ensure(&WEBASSEMBLY)?;
+    cargo_test(&["--workspace"], None)
 }
 
 fn services() -> Result<Vec<String>> {

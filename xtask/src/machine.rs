@@ -32,6 +32,11 @@ pub const CHROMIUM: Need = Need {
     packages: &["chromium"],
     find: chromium,
 };
+pub const WEBASSEMBLY: Need = Need {
+    name: "Rust for WebAssembly (`rustup target add wasm32-unknown-unknown`, or a compiler with its library's source)",
+    packages: &["rustc-web", "rust-web-src"],
+    find: webassembly,
+};
 
 /// Where the program is, after installing it if that is possible here.
 ///
@@ -109,4 +114,17 @@ fn chromium() -> Option<PathBuf> {
     .into_iter()
     .map(PathBuf::from)
     .find(|path| path.is_file())
+}
+
+/// Where the standard library for WebAssembly is, or its source.
+fn webassembly() -> Option<PathBuf> {
+    let default = shell::read(Command::new("rustc").args(["--print", "sysroot"])).ok()?;
+    let rustlib = PathBuf::from(default.trim()).join("lib/rustlib");
+    [
+        rustlib.join("wasm32-unknown-unknown"),
+        rustlib.join("src/rust/library/std"),
+        PathBuf::from("/usr/lib/rustlib/src/rust/library/std"),
+    ]
+    .into_iter()
+    .find(|folder| folder.is_dir())
 }

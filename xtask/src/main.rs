@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod guests;
 mod lanes;
 mod machine;
 mod npm;
@@ -12,6 +13,7 @@ mod postgres;
 mod report;
 mod server;
 mod shell;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -51,8 +53,13 @@ enum Task {
     Bench(bench::Bench),
     /// Write schema/schema.graphql from the schema as compiled.
     Schema,
+    /// Build the bundled extensions into target/guests.
+    Guests,
     /// Build the web UI into playground/dist.
     Playground,
+    /// The versions of the interface of extensions.
+    #[command(subcommand)]
+    Wit(wit::Wit),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +97,8 @@ fn run(task: Task) -> Result<()> {
         Task::Services { action } => postgres::services(action),
         Task::Bench(bench) => bench.run(),
         Task::Schema => server::write_schema(),
+        Task::Guests => guests::build(),
         Task::Playground => npm::build_playground(),
+        Task::Wit(wit) => wit.run(),
     }
 }

@@ -242,6 +242,14 @@ impl Capability {
             (Self::History(has), Self::History(wants)) => has >= wants,
             (Self::Model(has), Self::Model(wants)) => has >= wants,
             (Self::StreamModify, Self::StreamObserve) => true,
+            (Self::Http(has), Self::Http(wants)) => {
+                let below = |name| {
+                    wants
+                        .strip_suffix(name)
+                        .is_some_and(|labels: &str| labels.ends_with('.'))
+                };
+                has == wants || has.strip_prefix("*.").is_some_and(below)
+            }
             (has, wants) => has == wants,
         }
     }
@@ -366,6 +374,8 @@ pub struct Extension {
     /// For people, from the newest version's manifest.
     pub title: String,
     pub summary: String,
+    /// Accounts that have it.
+    pub installs: i32,
     /// Why an operator has stopped all versions.
     pub killed: Option<String>,
     pub created_at: Timestamp,
@@ -557,5 +567,11 @@ mod tests {
         assert!(!Capability::History(5).covers(&Capability::History(20)));
         assert!(Capability::StreamModify.covers(&Capability::StreamObserve));
         assert!(!Capability::StreamObserve.covers(&Capability::StreamModify));
+        let http = |host: &str| Capability::Http(host.into());
+        assert!(http("*.example.org").covers(&http("api.example.org")));
+        assert!(http("*.example.org").covers(&http("*.api.example.org")));
+        assert!(!http("*.example.org").covers(&http("example.org")));
+        assert!(!http("*.example.org").covers(&http("evilexample.org")));
+        assert!(!http("api.example.org").covers(&http("*.example.org")));
     }
 }

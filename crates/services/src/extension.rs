@@ -22,14 +22,15 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tavern_domain::extension::{
-    AfterReplyJob, Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionVersion, Installation, Publisher,
+    Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionOrder, ExtensionVersion, Installation, Publisher,
 };
-use tavern_domain::page::Page;
+use tavern_domain::page::{Direction, Page, PageArgs, bad_cursor};
 use tavern_domain::{Actor, Error, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, Result, Timestamp};
 use tavern_models::Router;
 use tavern_plugins::Host;
 use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tavern_storage::{ExtensionQuery, ListedExtension};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,9 +45,6 @@ pub use install::{InstallationPatch, NewInstallation, SecretPatch};
 pub use publish::{Published, VersionPublished};
 pub use upgrade::{Upgrade, Upgraded};
 
-/// Begun so often without an end, a job is given up: the server may have fallen each time.
-const JOB_ATTEMPTS: u32 = 3;
-
 /// The use cases of extensions. Cheap to clone.
 #[derive(Clone)]
 pub struct Extensions(Arc<Inner>);
@@ -58,6 +56,7 @@ struct Inner {
     registry: Registry,
     events: Events,
     kept: Kept,
+    publications: Semaphore,
     stop: CancellationToken,
 }
 
@@ -92,6 +91,7 @@ impl Extensions {
             registry,
             events,
             kept: Kept::new(),
+            publications: Semaphore::new(publish::AT_ONCE),
             stop,
         }));
         extensions.start_housekeeping();
@@ -130,11 +130,18 @@ impl Extensions {
     /// One page. Anybody may see it.
     ///
     /// # Errors
-    /// BAD_USER_INPUT on `filter.query` for one that is too long; on `after` or `before` for what is not
-    /// a cursor of this order.
-    pub async fn list(&self, mut query: ExtensionQuery) -> Result<Page<ListedExtension>> {
-        self.fold(&mut query.filter)?;
-        self.0.shared.store.extensions.list(&query).await
+    /// BAD_USER_INPUT on `filter.query` for one that is too long; on the page's arguments, such as `after`
+    /// for what is not a cursor of this order.
+    pub async fn list(
+        &self,
+        mut filter: ExtensionFilter,
+        order: ExtensionOrder,
+        page: PageArgs,
+    ) -> Result<Page<ListedExtension>> {
+        let Shared { store, limits, .. } = &*self.0.shared;
+        let page = page.check(limits.default_page_size, limits.max_page_size)?;
+        self.fold(&mut filter)?;
+        store.extensions.list(&ExtensionQuery { filter, order, page }).await
     }
 
     /// How many extensions a list has, on all its pages.
@@ -163,14 +170,39 @@ impl Extensions {
         Ok(())
     }
 
-    /// All versions of an extension, the youngest first; without what is long of each, which
-    /// [`Self::versions`] has.
+    /// A page of the versions of an extension, the youngest first, and how many there are in all. Their
+    /// cursors are their ids.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT on the page's arguments.
+    pub async fn versions_of(&self, extension: ExtensionId, page: PageArgs) -> Result<(Page<ExtensionVersion>, usize)> {
+        let Shared { store, limits, .. } = &*self.0.shared;
+        let page = page.check(limits.default_page_size, limits.max_page_size)?;
+        let read = |argument, cursor: &Option<String>| -> Result<Option<ExtensionVersionId>> {
+            let id = cursor.as_ref().map(|cursor| cursor.parse());
+            id.transpose().map_err(|_| bad_cursor(argument))
+        };
+        let (after, before) = (read("after", &page.after)?, read("before", &page.before)?);
+        let heads = store.extensions.version_heads(extension).await?;
+        let total = heads.len();
+        let mut ids: Vec<_> = heads.into_iter().map(|head| head.id).collect();
+        ids.retain(|id| after.is_none_or(|after| *id < after) && before.is_none_or(|before| *id > before));
+        if page.direction == Direction::Forward {
+            ids.reverse();
+        }
+        ids.truncate(page.limit as usize + 1);
+        let mut versions = store.extensions.versions(&ids).await?;
+        versions.sort_by_key(|version| ids.iter().position(|id| *id == version.id));
+        Ok((Page::from_rows(versions, &page), total))
+    }
+
+    /// Of each extension the newest version that can be installed; of one that has none, the newest.
+    /// Anybody may see them.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn version_ids(&self, extension: ExtensionId) -> Result<Vec<ExtensionVersionId>> {
-        let heads = self.0.shared.store.extensions.version_heads(extension).await?;
-        Ok(heads.into_iter().rev().map(|head| head.id).collect())
+    pub async fn newest(&self, extensions: &[ExtensionId]) -> Result<Vec<ExtensionVersion>> {
+        self.0.shared.store.extensions.newest(extensions).await
     }
 
     /// Those of `ids` that exist, in no order. Anybody may see them.
@@ -246,19 +278,6 @@ impl Extensions {
     async fn required(&self, actor: &Actor, id: InstallationId) -> Result<Installation> {
         let found = self.installations(actor, &[id]).await?.pop();
         found.ok_or_else(|| Error::not_found("installation"))
-    }
-
-    /// Takes at most `limit` jobs that nobody works on, to be done until `until`; a job that is begun
-    /// a fourth time is given up.
-    pub(crate) async fn due_jobs(&self, until: Timestamp, limit: u32) -> Result<Vec<AfterReplyJob>> {
-        let now = self.0.shared.clock.now();
-        let extensions = &self.0.shared.store.extensions;
-        extensions.due_jobs(now, until, limit, JOB_ATTEMPTS).await
-    }
-
-    /// Nothing is left to do after this reply.
-    pub(crate) async fn job_done(&self, generation: GenerationId) -> Result<()> {
-        self.0.shared.store.extensions.job_done(generation).await
     }
 }
 

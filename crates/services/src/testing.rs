@@ -24,10 +24,18 @@ pub(crate) struct House {
 
 impl House {
     pub async fn open(limits: Limits) -> Self {
-        Self::with_models(limits, &ModelsConfig::default()).await
+        Self::with(limits, PluginSettings::default()).await
     }
 
-    pub async fn with_models(limits: Limits, models: &ModelsConfig) -> Self {
+    pub async fn with(limits: Limits, plugins: PluginSettings) -> Self {
+        Self::made(limits, plugins, &ModelsConfig::default()).await
+    }
+
+    pub async fn with_models(models: &ModelsConfig) -> Self {
+        Self::made(Limits::default(), PluginSettings::default(), models).await
+    }
+
+    async fn made(limits: Limits, plugins: PluginSettings, models: &ModelsConfig) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = StoreConfig {
             database_url: format!("sqlite://{}", folder.path().join("tavern.db").display()),
@@ -42,12 +50,12 @@ impl House {
             limits,
             clock: Arc::new(clock.clone()),
             keys: folder.path().join("keys"),
-            plugins: PluginSettings::default(),
+            plugins,
             compile: CompileSettings {
                 cache: folder.path().join("extensions"),
-                worker: PathBuf::from("/nonexistent"),
+                worker: compiler(),
                 worker_arguments: Vec::new(),
-                patience: Duration::from_secs(1),
+                patience: Duration::from_secs(120),
             },
         };
         let services = Services::open(parts).await.expect("the services");
@@ -74,4 +82,11 @@ impl House {
             roles: user.roles,
         }))
     }
+}
+
+/// The program that compiles extensions, an example of this crate: built with the tests, beside them.
+fn compiler() -> PathBuf {
+    let tests = std::env::current_exe().expect("a test runs");
+    let folder = tests.ancestors().nth(2).expect("tests lie in `deps`");
+    folder.join("examples/compile-extension")
 }

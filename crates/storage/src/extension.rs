@@ -9,6 +9,8 @@ mod logs;
 mod traces;
 mod values;
 
+use std::collections::BTreeMap;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -216,6 +218,33 @@ impl ExtensionStore {
         Ok(found)
     }
 
+    /// Of each extension the newest version that can be installed; of one that has none, the newest.
+    pub async fn newest(&self, extensions: &[ExtensionId]) -> Result<Vec<ExtensionVersion>> {
+        use extension_version::Column::{ExtensionId as Of, Id, Killed, Yanked};
+        let mut newest: BTreeMap<Uuid, (bool, Uuid)> = BTreeMap::new();
+        for list in lists(extensions.iter().map(|id| id.uuid())) {
+            let rows: Vec<(Uuid, Uuid, Option<String>, Option<String>)> = extension_version::Entity::find()
+                .select_only()
+                .columns([Of, Id, Yanked, Killed])
+                .filter(Of.is_in(list))
+                .into_tuple()
+                .all(&self.db.read)
+                .await
+                .db()?;
+            for (of, id, yanked, killed) in rows {
+                // Ids of versions grow.
+                let rank = (yanked.is_none() && killed.is_none(), id);
+                let best = newest.entry(of).or_insert(rank);
+                *best = rank.max(*best);
+            }
+        }
+        let ids: Vec<_> = newest
+            .into_values()
+            .map(|(_, id)| ExtensionVersionId::from_uuid(id))
+            .collect();
+        self.versions(&ids).await
+    }
+
     /// False if there is no such version. `None` takes it back.
     pub async fn yank(&self, version: ExtensionVersionId, reason: Option<String>) -> Result<bool> {
         use extension_version::Column::{Id, Yanked};
@@ -363,6 +392,7 @@ fn to_extension(row: extension::Model) -> Extension {
         owner: UserId::from_uuid(row.owner_id),
         title: row.title,
         summary: row.summary,
+        installs: row.installs,
         killed: row.killed,
         created_at: Timestamp(row.created_at),
         updated_at: Timestamp(row.updated_at),

@@ -184,3 +184,6 @@ impl<T: SearchRank> search_rank::Guest for T {
         T::instance()?.rank(&query, &items)
     }
 }
+
+#[cfg(test)]
+mod tests;

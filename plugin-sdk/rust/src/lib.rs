@@ -62,7 +62,17 @@ pub use hooks::{
 pub use instance::Instance;
 pub use random::Rng;
 
-/// An extension; derived.
+/// An extension; derived. The derive has to know the hooks, each once:
+///
+/// ```compile_fail
+/// #[derive(tavern_extension::Extension)]
+/// struct Nothing;
+/// ```
+/// ```compile_fail
+/// #[derive(tavern_extension::Extension)]
+/// #[hooks(BeforeBreakfast)]
+/// struct Unknown;
+/// ```
 pub trait Extension: Sized + 'static {
     /// Reads it from a configuration, a JSON object.
     ///

@@ -68,3 +68,6 @@ impl Rng {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -323,3 +323,6 @@ pub fn read_all(folder: &Path) -> Result<Vec<Case>> {
     }
     Ok(cases)
 }
+
+#[cfg(test)]
+mod tests;

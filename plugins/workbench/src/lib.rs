@@ -1,3 +1,235 @@
-//! What an author of extensions works with.
+//! What an author of extensions works with: `tavern extension new | build | test | pack | keygen | sign |
+//! publish | run`.
+//!
+//! Everything is tried here as a server would do it: the manifest by its rules, hooks in the real sandbox with
+//! its limits, packages by the reader that a server has.
 
+pub mod bench;
 pub mod build;
+pub mod case;
+pub mod embedded;
+pub mod keys;
+pub mod matching;
+pub mod new;
+pub mod pack;
+pub mod project;
+pub mod publish;
+pub mod table;
+pub mod trial;
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use tavern_domain::extension::Hook;
+
+use crate::bench::{Bench, Worker};
+use crate::keys::Key;
+use crate::project::{Language, Project};
+
+/// Make, try and publish extensions.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a project: a folder with everything that building, testing and packing need.
+    New {
+        /// `name`, or `publisher/name`: 2 to 40 of a-z, 0-9 and -, a letter first.
+        name: String,
+        #[arg(long, short)]
+        language: Language,
+        /// A hook to begin with, such as before-prompt; several times for several. before-prompt, if left out.
+        #[arg(long = "hook", value_name = "HOOK", value_parser = hook)]
+        hooks: Vec<Hook>,
+        /// Make the folder here instead of in the current one.
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        into: PathBuf,
+    },
+    /// Make the component: target/extension.wasm.
+    Build(Folder),
+    /// Build, and run the cases in tests/*.json in the real host.
+    Test {
+        #[command(flatten)]
+        folder: Folder,
+        /// Only cases whose names have this in them.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
+    /// Build, and make the package: target/NAME-VERSION.tavext.
+    Pack {
+        #[command(flatten)]
+        folder: Folder,
+        /// Sign it with this key.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Make a pair of keys: FILE, which nobody else may have, and FILE.pub.
+    Keygen {
+        #[arg(value_name = "FILE")]
+        path: PathBuf,
+        /// Keep the key as it is, without a password.
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// Sign a package in place.
+    Sign {
+        #[arg(value_name = "PACKAGE")]
+        package: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Send a signed package to a server.
+    Publish {
+        #[arg(value_name = "PACKAGE")]
+        package: PathBuf,
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
+        server: String,
+        /// An access token; TAVERN_TOKEN, if left out.
+        #[arg(long)]
+        token: Option<String>,
+        /// The public key, for a publisher's first package.
+        #[arg(long, value_name = "FILE")]
+        public_key: Option<PathBuf>,
+    },
+    /// Call a hook once, and print what it gave back as JSON.
+    Run {
+        #[command(flatten)]
+        folder: Folder,
+        /// A case as in tests/*.json; standard input, if left out.
+        #[arg(long, value_name = "FILE")]
+        case: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Folder {
+    /// The project's folder.
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub folder: PathBuf,
+}
+
+fn hook(text: &str) -> Result<Hook, String> {
+    text.parse().map_err(|()| {
+        let hooks: Vec<_> = Hook::ALL.iter().map(|hook| hook.as_str()).collect();
+        format!("hooks are {}", hooks.join(", "))
+    })
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever stands in the way, for people.
+pub async fn run(command: Command) -> Result<()> {
+    let mut log = std::io::stderr();
+    match command {
+        Command::New {
+            name,
+            language,
+            hooks,
+            into,
+        } => {
+            let folder = new::create(&name, language, &hooks, &into)?;
+            println!("{} is there. Go on with:\n  cd {0}\n  tavern extension test", folder.display());
+        }
+        Command::Build(Folder { folder }) => {
+            let project = Project::open(&folder)?;
+            let component = make(&project, &mut log)?;
+            println!("{}  {} bytes", project.component_path().display(), component.len());
+        }
+        Command::Test { folder, only } => {
+            let (project, bench) = prepare(&folder.folder, &mut log)?;
+            let mut cases = case::read_all(&project.dir.join("tests"))?;
+            if let Some(only) = only {
+                cases.retain(|case| case.name.contains(&only));
+            }
+            if cases.is_empty() {
+                bail!("there is no case in {}", project.dir.join("tests").display());
+            }
+            let trials = trial::run_all(&bench, &cases).await;
+            let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            print!("{}", trial::report(&project.manifest, &bench.settings.limits, &trials, colour));
+            let failed = trials.iter().filter(|trial| !trial.passed()).count();
+            if failed > 0 {
+                bail!("{failed} of {} cases failed", trials.len());
+            }
+        }
+        Command::Pack { folder, key } => {
+            let project = Project::open(&folder.folder)?;
+            let key = key.as_deref().map(Key::read).transpose()?;
+            let component = make(&project, &mut log)?;
+            let package = pack::pack(&project.dir, &component, key.as_ref())?;
+            embedded::put(&project.package_path(), &package)?;
+            println!("{}  {} bytes", project.package_path().display(), package.len());
+        }
+        Command::Keygen { path, no_password } => {
+            let public = keys::generate(&path, !no_password)?;
+            println!("{} is secret; {} is for everybody", path.display(), public.display());
+        }
+        Command::Sign { package, key } => {
+            let signed = pack::sign(&read(&package)?, &Key::read(&key)?)?;
+            embedded::put(&package, signed)?;
+            println!("{} is signed", package.display());
+        }
+        Command::Publish {
+            package,
+            server,
+            token,
+            public_key,
+        } => send(&package, &server, token, public_key.as_deref()).await?,
+        Command::Run { folder, case } => {
+            let case = match case {
+                Some(path) => case::read(&path)?,
+                None => {
+                    let mut text = String::new();
+                    std::io::stdin().read_to_string(&mut text)?;
+                    case::parse(&text, "stdin").context("what was given on standard input is no case")?
+                }
+            };
+            let (_, bench) = prepare(&folder.folder, &mut log)?;
+            for case in &case {
+                let run = bench.run(case).await.with_context(|| case.name.clone())?;
+                println!("{:#}", run.to_json());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The component of a project, which is also written where the project keeps it.
+fn make(project: &Project, log: &mut dyn Write) -> Result<Vec<u8>> {
+    let component = build::component(project, log)?;
+    embedded::put(&project.component_path(), &component)?;
+    Ok(component)
+}
+
+fn prepare(folder: &Path, log: &mut dyn Write) -> Result<(Project, Bench)> {
+    let project = Project::open(folder)?;
+    let component = make(&project, log)?;
+    let cache = build::cache_dir()?.join("compiled");
+    let bench = Bench::new(project.clone(), component, Worker::this()?, cache)?;
+    Ok((project, bench))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+async fn send(package: &Path, server: &str, token: Option<String>, public_key: Option<&Path>) -> Result<()> {
+    let Some(token) = token.or_else(|| std::env::var("TAVERN_TOKEN").ok()) else {
+        bail!("who publishes? Give an access token with --token, or in TAVERN_TOKEN");
+    };
+    let bytes = read(package)?;
+    if pack::read(&bytes)?.signature.is_none() {
+        bail!("{} is not signed: `tavern extension sign` does it", package.display());
+    }
+    let public_key = public_key.map(read).transpose()?.map(String::from_utf8).transpose()?;
+    let key = public_key.as_deref().and_then(|text| text.trim().lines().last());
+    let published = publish::publish(server, &token, bytes.into(), key).await?;
+    for line in &published.lines {
+        println!("{line}");
+    }
+    if !published.accepted {
+        bail!("{server} has not taken it");
+    }
+    println!("published");
+    Ok(())
+}

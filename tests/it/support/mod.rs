@@ -1,6 +1,7 @@
 //! A real server on a free port with its own data, and clients that speak to it.
 
 mod card;
+mod extension;
 mod provider;
 mod socket;
 
@@ -13,6 +14,7 @@ use tavern::config::Config;
 use tavern_domain::{Actor, Role};
 
 pub use card::{png_card, png_with_chunk, v2_card};
+pub use extension::{Author, Draft};
 pub use provider::{Fake, Script};
 pub use socket::Socket;
 
@@ -37,6 +39,7 @@ impl Tavern {
             ..Config::default()
         };
         config.server.listen = "127.0.0.1:0".parse().expect("an address");
+        config.extensions.worker = env!("CARGO_BIN_EXE_tavern").into();
         if let Ok(base) = std::env::var("TAVERN_TEST_POSTGRES_URL") {
             config.database.url = new_database(&base);
         }
@@ -238,7 +241,13 @@ impl Client {
 
     /// Runs an operation whose `$f` is a file, by multipart upload; the whole answer.
     pub async fn upload(&self, query: &str, file_name: &str, bytes: Vec<u8>) -> Value {
-        let operations = json!({ "query": query, "variables": { "f": null } });
+        self.upload_with(query, json!({}), file_name, bytes).await
+    }
+
+    /// The same with more variables.
+    pub async fn upload_with(&self, query: &str, mut variables: Value, file_name: &str, bytes: Vec<u8>) -> Value {
+        variables["f"] = Value::Null;
+        let operations = json!({ "query": query, "variables": variables });
         let form = reqwest::multipart::Form::new()
             .text("operations", operations.to_string())
             .text("map", r#"{"0":["variables.f"]}"#)

@@ -18,7 +18,6 @@ use tavern_storage::{InstallationStamp, Objects};
 
 use super::Extensions;
 use super::registry::Registry;
-use super::shim::ManifestShim as _;
 use crate::Shared;
 
 /// Accounts whose chains are kept, and versions. Both are small: code is kept by the host.

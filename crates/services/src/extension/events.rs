@@ -265,6 +265,3 @@ async fn store(shared: Arc<Shared>, mut queue: mpsc::Receiver<Entry>, stop: Canc
 
 /// How long lines are kept.
 pub(super) const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-#[cfg(test)]
-mod tests;

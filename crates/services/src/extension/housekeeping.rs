@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tavern_domain::Result;
+use tavern_plugins::breaker::Condemned;
 
 use super::Extensions;
-use super::shim::HostShim as _;
 use super::{events, ports};
 use crate::Shared;
 
@@ -47,7 +47,11 @@ impl Extensions {
     /// Switches off what the host has given up on.
     pub(crate) async fn disable_condemned(&self) -> Result<()> {
         let Shared { store, clock, .. } = &*self.0.shared;
-        for (id, reason) in self.0.host.take_condemned() {
+        for Condemned {
+            installation: id,
+            reason,
+        } in self.0.host.take_condemned()
+        {
             if let Some(installation) = store.extensions.disable(id, &reason, clock.now()).await? {
                 tracing::warn!(installation = %id, extension = installation.name, reason, "an extension was switched off");
                 self.0.events.changed(id, "stopped", &installation.version);

@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::shim::{API_VERSION, HostShim as _, ManifestShim as _, schema};
+use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
+use tavern_plugins::chain::{Chain, Member};
+use tavern_plugins::checks::schema;
+use tavern_plugins::manifest::API_VERSION;
 use tavern_plugins::ports::Secret;
 use tavern_storage::{InstallOutcome, SealedSecret, SecretChange, VersionHead};
 
@@ -130,6 +133,7 @@ impl Extensions {
             created_at: now,
             updated_at: now,
         };
+        self.fits("name", &loaded, &installation).await?;
         self.judge(&loaded, &installation).await?;
         let secrets = self.sealed(installation.id, configuration.secrets)?;
         let secrets: Vec<SealedSecret> = secrets
@@ -207,6 +211,9 @@ impl Extensions {
             .change_installation(&changed, stored.revision, &secrets)
             .await?
         {
+            if patch.enabled == Some(true) {
+                self.0.host.forgive(id);
+            }
             self.0.events.changed(id, "configured", &changed.version);
             Ok(changed)
         } else {
@@ -242,6 +249,27 @@ impl Extensions {
             Err(failed) => Err(Error::bad_input(
                 "config",
                 format!("The extension does not take this: {failed}"),
+            )),
+        }
+    }
+
+    /// Whether it can have its place among the others of the account.
+    pub(super) async fn fits(&self, field: &str, loaded: &Loaded, installation: &Installation) -> Result<()> {
+        let chain = self.chain(installation.owner).await?;
+        let others = chain.members().iter().map(|member| Member::clone(member));
+        let mut members: Vec<_> = others.filter(|member| member.installation != installation.id).collect();
+        members.push(loaded.member(installation, self.0.host.settings()));
+        let chain = Chain::new(members);
+        let mut conflicts = chain.conflicts().iter();
+        match conflicts.find(|conflict| conflict.names.contains(&installation.name)) {
+            None => Ok(()),
+            Some(conflict) => Err(Error::conflict(
+                field,
+                format!(
+                    "At {} each of these wants to come before the other: {}.",
+                    conflict.hook,
+                    conflict.names.join(", ")
+                ),
             )),
         }
     }

@@ -5,6 +5,7 @@ use tavern_domain::extension::{Publisher, PublisherKey};
 use tavern_domain::{Actor, Code, Error, Permission, Result};
 
 use super::Extensions;
+use tavern_plugins::package;
 
 /// Bytes of a key or a signature as text; real ones have some hundred.
 const TEXT: usize = 1_024;
@@ -12,7 +13,7 @@ const TEXT: usize = 1_024;
 /// The id of a public key, and its line of base64.
 pub(super) fn parse(public_key: &str) -> Result<(String, String)> {
     let id = (public_key.len() <= TEXT)
-        .then(|| super::shim::key_id(public_key))
+        .then(|| package::key_id(public_key))
         .flatten();
     let id = id.ok_or_else(|| Error::bad_input("publicKey", "This is not one of minisign's public keys."))?;
     let line = public_key.trim().lines().last().unwrap_or_default();

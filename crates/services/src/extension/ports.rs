@@ -249,6 +249,3 @@ impl HousePorts {
         Err(ModelFault::Unavailable("The model broke off.".into()))
     }
 }
-
-#[cfg(test)]
-mod tests;

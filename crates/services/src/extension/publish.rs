@@ -1,18 +1,25 @@
 //! Publishing: every check is made and told, and what passes is kept for good.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use semver::Version;
 use tavern_domain::extension::{Extension, ExtensionVersion, Hook, PublisherKey};
 use tavern_domain::{Actor, Code, Error, ExtensionId, ExtensionVersionId, Permission, Result, UserId};
-use tavern_plugins::package::{self, Package, Report};
+use tavern_plugins::checks;
+use tavern_plugins::package::{Package, Report};
 use tavern_storage::{Publication, PublishOutcome, VersionHead};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Extensions;
 use super::chain::package_key;
 use super::keys;
-use super::shim::PackageShim as _;
 use crate::Shared;
+
+/// Publications at once: each holds a package, and what is in it, for as long as its code is made.
+pub(super) const AT_ONCE: usize = 4;
+/// How long one waits for its place among them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a publication.
 #[derive(Debug)]
@@ -58,8 +65,13 @@ impl Extensions {
     pub async fn publish(&self, actor: &Actor, package: Bytes, public_key: Option<&str>) -> Result<Published> {
         actor.require(Permission::ExtensionPublish)?;
         let owner = actor.require_user()?.user;
-        // A package is unpacked whole.
-        let _place = self.0.shared.large_file().await?;
+        let waited = tokio::time::timeout(PATIENCE, self.0.publications.acquire()).await;
+        let Ok(Ok(_place)) = waited else {
+            return Err(Error::new(
+                Code::Overloaded,
+                "Too many packages are being published at this moment. Try again later.",
+            ));
+        };
         let mut report = Report::default();
         let outcome = match self.accept(owner, package, public_key, &mut report).await {
             Ok(published) => Ok(published),
@@ -84,8 +96,7 @@ impl Extensions {
         let about = &package.manifest.extension;
         let name = about.id.as_str();
         let publisher = name.split('/').next().unwrap_or_default();
-        let key = self.signer(owner, publisher, &package, public_key).await?;
-        report.pass("signature", format!("Signed with the key {} of `{publisher}`.", key.id));
+        let key = self.signer(owner, publisher, &package, public_key, report).await?;
         let store = &self.0.shared.store;
         let existing = store.extensions.by_name(name).await?;
         let heads = match &existing {
@@ -94,6 +105,10 @@ impl Extensions {
         };
         self.check_version(name, &about.version, &heads)?;
         report.pass("version", format!("{} is newer than all before.", about.version));
+        checks::run(&self.0.host, &package, report).await;
+        if !report.passed() {
+            return Err(Refusal::Told(failure(report)));
+        }
         let (extension, version) = self.described(owner, existing.as_ref(), &package, &bytes, &key, report)?;
         // The package first: a row is never without its package.
         let sha256 = &version.package_sha256;
@@ -145,18 +160,13 @@ impl Extensions {
 
     /// Reads the package, off the threads that serve others.
     async fn examined(&self, bytes: &Bytes, report: &mut Report) -> Result<Package, Refusal> {
-        let (limits, packed) = (self.limits().clone(), bytes.clone());
-        let read = tokio::task::spawn_blocking(move || package::read(&packed, &limits)).await;
-        match read.map_err(Error::internal)? {
-            Ok((package, passed)) => {
-                *report = passed;
-                Ok(package)
-            }
-            Err(failed) => {
-                *report = failed;
-                Err(Refusal::Told(failure(report)))
-            }
-        }
+        // It is unpacked whole.
+        let _place = self.0.shared.large_file().await?;
+        let (settings, bytes) = (self.0.host.settings().clone(), bytes.clone());
+        let read = tokio::task::spawn_blocking(move || checks::read(&bytes, &settings)).await;
+        let package;
+        (package, *report) = read.map_err(Error::internal)?;
+        package.ok_or_else(|| Refusal::Told(failure(report)))
     }
 
     /// The key that the package is signed with, if the publisher may use it.
@@ -166,17 +176,19 @@ impl Extensions {
         publisher: &str,
         package: &Package,
         public_key: Option<&str>,
+        report: &mut Report,
     ) -> Result<PublisherKey, Refusal> {
-        let public_key = public_key.map(keys::parse).transpose()?;
+        let public_key = public_key.map(keys::parse).transpose();
+        let public_key = public_key.map_err(|error| Refusal::Check("signature.key", error))?;
         let known = self.0.shared.store.extensions.publisher(publisher).await?;
-        let key = match known {
+        let keys = match known {
             Some(known) if known.owner != owner => return Err(taken(publisher)),
             Some(known) => {
                 if let Some((id, line)) = &public_key
                     && !known.keys.iter().any(|key| key.id == *id && key.public_key == *line)
                 {
                     return Err(check(
-                        "signature",
+                        "signature.key",
                         Code::BadUserInput,
                         "publicKey",
                         format!(
@@ -184,31 +196,33 @@ impl Extensions {
                         ),
                     ));
                 }
-                let signer = package.signer();
-                let mut keys = known.keys.into_iter();
-                keys.find(|key| Some(&key.id) == signer.as_ref() && key.revoked_at.is_none())
-                    .ok_or_else(|| unknown_key(publisher))?
+                known.keys
             }
             None => {
                 let Some((id, line)) = public_key else {
                     return Err(check(
-                        "signature",
+                        "signature.key",
                         Code::BadUserInput,
                         "publicKey",
                         "The first package of a publisher comes with the public key that it is signed with.",
                     ));
                 };
-                PublisherKey {
+                vec![PublisherKey {
                     id,
                     public_key: line,
                     created_at: self.0.shared.clock.now(),
                     revoked_at: None,
-                }
+                }]
             }
         };
-        super::shim::verify(package, &key.public_key)
-            .map_err(|failed| check("signature", Code::BadUserInput, "package", failed.message))?;
-        Ok(key)
+        let keys = keys.into_iter().filter(|key| key.revoked_at.is_none());
+        let (keys, lines): (Vec<_>, Vec<_>) = keys.map(|key| (key.clone(), key.public_key)).unzip();
+        if !checks::signature(package, &lines, report) {
+            return Err(Refusal::Told(failure(report)));
+        }
+        let signer = package.signer();
+        let key = keys.into_iter().find(|key| Some(&key.id) == signer.as_ref());
+        key.ok_or_else(|| Refusal::Failure(Error::internal("a signature by a key that is not there")))
     }
 
     /// Versions only go up, and none is ever used again: a yanked one neither.
@@ -261,6 +275,7 @@ impl Extensions {
             owner,
             title: about.title.clone(),
             summary: about.summary.clone(),
+            installs: existing.map_or(0, |extension| extension.installs),
             killed: None,
             created_at: now,
             updated_at: now,
@@ -305,7 +320,6 @@ impl Extensions {
     }
 
     /// Stops a version, or all of an extension, wherever it is installed; without a reason lets it run again.
-    /// Turns under way go on with what they began with.
     ///
     /// # Errors
     /// UNAUTHENTICATED, FORBIDDEN, NOT_FOUND; BAD_USER_INPUT on `reason`.
@@ -319,12 +333,20 @@ impl Extensions {
         actor.require(Permission::ExtensionModerate)?;
         let extension = self.named(name).await?;
         let reason = reason.map(|reason| self.reason(reason)).transpose()?;
-        let version = match version {
+        let id = match version {
             Some(version) => Some(self.version_named(extension.id, version).await?),
             None => None,
         };
         let extensions = &self.0.shared.store.extensions;
-        extensions.kill(extension.id, version, reason).await?;
+        let stops = reason.is_some();
+        extensions.kill(extension.id, id, reason).await?;
+        let killed = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
+        // Turns under way on this server; others learn of it when their next turn begins.
+        if stops {
+            self.0.host.kill(&killed);
+        } else {
+            self.0.host.revive(&killed);
+        }
         self.named(name).await
     }
 
@@ -373,7 +395,7 @@ fn taken(publisher: &str) -> Refusal {
 
 fn unknown_key(publisher: &str) -> Refusal {
     check(
-        "signature",
+        "signature.key",
         Code::BadUserInput,
         "package",
         format!("The package is not signed with a key of `{publisher}` that holds."),

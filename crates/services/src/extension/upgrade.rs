@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::shim::{HostShim as _, ManifestShim as _, widened};
+use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation, PreviousVersion};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
+use tavern_plugins::manifest::widened;
 use tavern_storage::{Switch, SwitchOutcome, ValueOutcome, VersionHead};
 
 use super::Extensions;
@@ -59,11 +60,8 @@ impl Extensions {
                 widened: Vec::new(),
             });
         };
-        let was = self.loaded(&stored.name, stored.version_id).await?;
         let becomes = self.loaded(&stored.name, target).await?;
-        let mut known = was.manifest.capabilities();
-        known.extend_from_slice(&stored.grants);
-        let more = widened(&known, &becomes.manifest);
+        let more = self.widened(&stored, &becomes).await?;
         let was_seen = upgrade.version.is_some() || stored.pending == Some(target);
         if !more.is_empty() && !(upgrade.consent && was_seen) {
             let installation = self.put_off(stored, &becomes).await?;
@@ -77,6 +75,35 @@ impl Extensions {
             installation,
             widened: Vec::new(),
         })
+    }
+
+    /// What the version that waits for consent asks for beyond what is asked for and granted now, with its
+    /// reasons; nothing if none waits.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn pending_permissions(&self, installation: &Installation) -> Result<Vec<(Capability, String)>> {
+        let Some(pending) = installation.pending else {
+            return Ok(Vec::new());
+        };
+        let becomes = self.loaded(&installation.name, pending).await?;
+        let more = self.widened(installation, &becomes).await?;
+        let reason = |capability: &Capability| becomes.manifest.permissions.get(capability).cloned();
+        Ok(more
+            .into_iter()
+            .map(|capability| {
+                let reason = reason(&capability).unwrap_or_default();
+                (capability, reason)
+            })
+            .collect())
+    }
+
+    /// What a version may do that the installation has neither been asked for nor granted.
+    async fn widened(&self, stored: &Installation, becomes: &Loaded) -> Result<Vec<Capability>> {
+        let was = self.loaded(&stored.name, stored.version_id).await?;
+        let mut known = was.manifest.capabilities();
+        known.extend_from_slice(&stored.grants);
+        Ok(widened(&known, &becomes.manifest))
     }
 
     /// Notes that a version waits for consent.
@@ -125,6 +152,7 @@ impl Extensions {
             previous,
             ..stored.clone()
         };
+        self.fits("version", becomes, &changed).await?;
         self.judge(becomes, &changed).await?;
         let member = Arc::new(becomes.member(&changed, self.0.host.settings()));
         let migrated = self.0.host.migrate(&member, &stored.version).await;
@@ -160,6 +188,7 @@ impl Extensions {
                 ));
             }
         }
+        self.0.host.forgive(changed.id);
         self.0.events.changed(changed.id, "upgraded", &changed.version);
         Ok(changed)
     }

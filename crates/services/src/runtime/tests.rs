@@ -1,7 +1,7 @@
 //! A reply in whose course functions are called, as its readers see it.
 
 use tavern_domain::generation::{GenerationOptions, StreamPosition};
-use tavern_domain::{Actor, Limits};
+use tavern_domain::Actor;
 
 use super::*;
 use crate::character::CardSource;
@@ -20,7 +20,7 @@ struct Scene {
 impl Scene {
     async fn of(answers: Vec<String>) -> Self {
         let model = Model::saying(answers).await;
-        let house = House::with_models(Limits::default(), &model.config).await;
+        let house = House::with_models(&model.config).await;
         let card = CardSource::Json(serde_json::json!({ "name": "Orla", "description": "d", "first_mes": "hi" }));
         let actor = house.user("reader").await;
         let imported = house.services.characters.import(&actor, card).await.expect("a card");

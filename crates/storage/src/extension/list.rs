@@ -25,7 +25,6 @@ pub struct ExtensionQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedExtension {
     pub extension: Extension,
-    pub installs: i32,
     pub cursor: String,
 }
 
@@ -127,10 +126,10 @@ const fn sort_key(order: ExtensionOrder) -> (&'static str, bool) {
     }
 }
 
-fn write_cursor(order: ExtensionOrder, extension: &Extension, installs: i32) -> String {
+fn write_cursor(order: ExtensionOrder, extension: &Extension) -> String {
     let writer = Writer::new(order as u8);
     match order {
-        ExtensionOrder::Popular => writer.i64(installs.into()),
+        ExtensionOrder::Popular => writer.i64(extension.installs.into()),
         ExtensionOrder::New => writer.i64(extension.created_at.0),
         ExtensionOrder::Updated => writer.i64(extension.updated_at.0),
         ExtensionOrder::Name => writer,
@@ -158,14 +157,13 @@ fn decode(row: &QueryResult, order: ExtensionOrder) -> Result<ListedExtension> {
         owner: UserId::from_uuid(owner),
         title: row.try_get_by_index(3).db()?,
         summary: row.try_get_by_index(4).db()?,
+        installs: row.try_get_by_index(8).db()?,
         killed: row.try_get_by_index(5).db()?,
         created_at: Timestamp(row.try_get_by_index(6).db()?),
         updated_at: Timestamp(row.try_get_by_index(7).db()?),
     };
-    let installs = row.try_get_by_index(8).db()?;
     Ok(ListedExtension {
-        cursor: write_cursor(order, &extension, installs),
+        cursor: write_cursor(order, &extension),
         extension,
-        installs,
     })
 }

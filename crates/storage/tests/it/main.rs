@@ -8,6 +8,7 @@ mod bus;
 mod characters;
 mod database;
 mod documents;
+mod extensions;
 mod generations;
 mod listing;
 mod logins;

@@ -34,14 +34,14 @@ fn begins(sentence: &str, beginning: &str) -> bool {
         let (before, after) = (&sentence[..at], &sentence[at + beginning.len()..]);
         let whole = !after.starts_with(|letter: char| letter.is_alphanumeric() || letter == '\'');
         let before = before.trim_end();
-        let start = before.is_empty() || before.ends_with([',', ';', ':', '—', '"', '“', '*', '_', '(']);
+        let start = before.is_empty() || before.ends_with([',', ';', ':', '—']);
         whole && (start || before.ends_with(" and"))
     })
 }
 
-/// Sentences and lines, without the marks around them.
+/// Sentences and lines, speech apart from what is done, without the marks around them.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '!', '?', '\n', '…'])
+    text.split_inclusive(['.', '!', '?', '\n', '…', '"', '“', '”', '*'])
         .filter(|sentence| !sentence.contains("[[") && !sentence.contains("]]"))
         .map(|sentence| sentence.trim_matches(|letter: char| letter.is_whitespace() || "*_\"“”()".contains(letter)))
         .filter(|sentence| !sentence.is_empty())

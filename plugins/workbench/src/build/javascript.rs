@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 use tavern_domain::extension::Hook;
 
+use super::names::camel;
 use super::{tools, world};
 use crate::embedded;
 use crate::project::Project;
@@ -61,10 +62,11 @@ fn tools_of(project: &Project, log: &mut dyn Write) -> Result<PathBuf> {
             fs::copy(file, folder.join(file.file_name().expect("both have names")))?;
         }
         let mut npm = Command::new("npm");
+        // `npm ci` refuses lock files where an optional package of another platform was never published, as here.
         // No code of packages runs while they are installed.
         npm.current_dir(folder)
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-        tools::run(&mut npm, "npm ci", ABSENT)
+            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        tools::run(&mut npm, "npm install", ABSENT)
     })
 }
 
@@ -81,14 +83,4 @@ fn entry(hooks: impl Iterator<Item = Hook>) -> String {
         );
     }
     text
-}
-
-fn camel(kebab: &str) -> String {
-    let mut words = kebab.split('-');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| {
-        let mut letters = word.chars();
-        let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
-        name + &initial.into_iter().chain(letters).collect::<String>()
-    })
 }

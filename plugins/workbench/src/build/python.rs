@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 use tavern_domain::extension::Hook;
 
+use super::names::{pascal, snake};
 use super::{tools, world};
 use crate::embedded;
 use crate::project::Project;
@@ -58,7 +59,7 @@ fn modules(hooks: impl Iterator<Item = Hook>) -> Vec<(&'static str, String)> {
     let mut entry = "import extension\nfrom tavern import hooks\n\n".to_owned();
     let mut modules = Vec::new();
     for hook in hooks {
-        let name = hook.as_str().replace('-', "_");
+        let name = snake(hook.as_str());
         if hook == Hook::StreamFilter {
             let text = "import extension\nfrom tavern import hooks\n\nFilter = hooks.stream_filter(extension)\n";
             modules.push(("stream_filter", text.to_owned()));
@@ -68,15 +69,4 @@ fn modules(hooks: impl Iterator<Item = Hook>) -> Vec<(&'static str, String)> {
     }
     modules.insert(0, ("extension_entry", entry));
     modules
-}
-
-fn pascal(kebab: &str) -> String {
-    kebab
-        .split('-')
-        .flat_map(|word| {
-            let mut letters = word.chars();
-            let initial = letters.next().map(|letter| letter.to_ascii_uppercase());
-            initial.into_iter().chain(letters)
-        })
-        .collect()
 }

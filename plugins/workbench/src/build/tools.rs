@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-/// Lines of a tool's complaint that are shown.
-const COMPLAINT_LINES: usize = 40;
+/// Lines of a tool's complaint that are shown, of its beginning and of its end.
+const COMPLAINT_LINES: usize = 20;
 
 /// Where tools and compiled extensions are kept: `TAVERN_CACHE`, or `tavern` in the user's cache.
 ///
@@ -83,6 +83,11 @@ pub fn run(command: &mut Command, doing: &str, absent: &str) -> Result<()> {
     // The author's mistake comes first; where the tool itself stood says nothing to them.
     let said = said.split("\nStack backtrace:").next().unwrap_or_default();
     let lines: Vec<&str> = said.trim().lines().collect();
-    let shown = &lines[lines.len().saturating_sub(COMPLAINT_LINES)..];
+    let shown = if lines.len() > 2 * COMPLAINT_LINES {
+        let (first, last) = (&lines[..COMPLAINT_LINES], &lines[lines.len() - COMPLAINT_LINES..]);
+        [first, &["…"], last].concat()
+    } else {
+        lines
+    };
     bail!("{doing} failed:\n{}", shown.join("\n"))
 }

@@ -1,0 +1,104 @@
+//! The automatic checks of a package before it is published. Each has a name, and a sentence for the author.
+//!
+//! [`read`] makes those that need nothing but the bytes; [`run`] compiles the component and calls each of its
+//! hooks, which takes seconds. Between the two stands the signature, which only who knows the publisher's keys
+//! can check.
+
+mod component;
+pub mod schema;
+mod smoke;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use bytes::Bytes;
+
+use crate::host::Host;
+use crate::package::{self, Check, Package, Report};
+use crate::settings::PluginSettings;
+
+pub use schema::{check_config, secret_names, split_secrets};
+
+/// Every check: [`read`], the signature with one of `keys`, and [`run`]. The package comes with a report that
+/// [`passed`](Report::passed), and with no other.
+pub async fn check(host: &Host, bytes: Bytes, keys: &[String]) -> (Option<Package>, Report) {
+    let settings = host.settings().clone();
+    let read = tokio::task::spawn_blocking(move || read(&bytes, &settings)).await;
+    let (package, mut report) = match read {
+        Ok((Some(package), report)) => (package, report),
+        Ok((None, report)) => return (None, report),
+        Err(error) => {
+            tracing::error!(%error, "a package could not be read");
+            let mut report = Report::default();
+            report.fail("package", "The package could not be read.");
+            return (None, report);
+        }
+    };
+    if !signature(&package, keys, &mut report) {
+        return (None, report);
+    }
+    run(host, &package, &mut report).await;
+    (report.passed().then_some(package), report)
+}
+
+/// Reads a package, and makes every check that needs nothing else. A package that cannot be read has one check
+/// that failed, or each mistake of its manifest; of one that can, all are told at once. This takes as long as
+/// [`package::read`].
+#[must_use]
+pub fn read(bytes: &[u8], settings: &PluginSettings) -> (Option<Package>, Report) {
+    let (package, mut report) = match package::read(bytes, &settings.limits) {
+        Ok(read) => read,
+        Err(report) => return (None, report),
+    };
+    texts::examine(&package, settings, &mut report);
+    component::examine(&package.component, &package.manifest, &mut report);
+    (report.passed().then_some(package), report)
+}
+
+/// Adds the check `signature`: that one of `keys` has signed the package.
+pub fn signature(package: &Package, keys: &[String], report: &mut Report) -> bool {
+    let signer = package.signer();
+    let key = keys
+        .iter()
+        .find(|key| signer.is_some() && package::key_id(key) == signer);
+    let failed = match key {
+        Some(key) => package::verify(package, key).err(),
+        None => Some(Check {
+            name: if signer.is_some() {
+                "signature.key"
+            } else {
+                "signature.missing"
+            }
+            .into(),
+            passed: false,
+            message: match &signer {
+                Some(signer) => {
+                    format!("The package is signed with the key {signer}, which is none of the publisher's.")
+                }
+                None => "The package is not signed.".into(),
+            },
+        }),
+    };
+    match failed {
+        Some(failed) => {
+            report.checks.push(failed);
+            false
+        }
+        None => {
+            report.pass(
+                "signature",
+                format!("Signed with the key {}.", signer.unwrap_or_default()),
+            );
+            true
+        }
+    }
+}
+
+/// Compiles the component, and calls each hook twice with made-up inputs: what traps is refused, and what says
+/// something else the second time is a warning. A package that has failed before is not run.
+pub async fn run(host: &Host, package: &Package, report: &mut Report) {
+    if !report.passed() {
+        return;
+    }
+    smoke::run(host, package, report).await;
+}

@@ -1,0 +1,131 @@
+//! Guests that hold their places, turns that nobody waits for, and many turns one after the other.
+
+use std::time::{Duration, Instant};
+
+use tavern_domain::extension::{Hook, Outcome};
+
+use super::PATIENCE;
+use crate::instance::{Instance, Share};
+use crate::testing::guest::Guest;
+use crate::testing::{House, facts, limits, turn};
+
+fn crowded(queue: u32, wait_ms: u64) -> House {
+    House::with(|settings| {
+        settings.sandboxes = 2;
+        settings.filter_sandboxes = 1;
+        settings.queue = queue;
+        settings.queue_wait_ms = wait_ms;
+    })
+}
+
+#[tokio::test]
+async fn when_all_places_are_taken_the_next_waits_and_is_told_so() {
+    let house = crowded(8, 50);
+    let guest = Guest::before_prompt("(call $ok)").build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    let held = [house.start(&member).await, house.start(&member).await];
+    let started = Instant::now();
+    let busy = house.start(&member).await.err().expect("no place");
+    assert_eq!(busy.outcome, Outcome::PoolBusy);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+    let filter = Instance::start(&house.host, &member, facts(), Share::Filters).await;
+    assert!(filter.is_ok(), "filters have places of their own");
+    drop(held);
+    assert!(house.start(&member).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_gets_the_place_that_comes_free() {
+    let house = crowded(8, 60_000);
+    let guest = Guest::before_prompt("(call $ok)").build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    let held = [house.start(&member).await, house.start(&member).await];
+    let waiting = house.start(&member);
+    tokio::pin!(waiting);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(held);
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.expect("in time").is_ok());
+}
+
+#[tokio::test]
+async fn no_more_wait_than_may() {
+    let house = crowded(1, 60_000);
+    let guest = Guest::before_prompt("(call $ok)").build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    let held = [house.start(&member).await, house.start(&member).await];
+    {
+        let waiting = house.start(&member);
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        let refused = house.start(&member).await.err().expect("the queue is full");
+        assert_eq!(refused.outcome, Outcome::PoolBusy);
+    }
+    // Who stops waiting makes room in the queue.
+    let waiting = house.start(&member);
+    tokio::pin!(waiting);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(held);
+    assert!(waiting.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_turn_that_nobody_waits_for_leaves_nothing() {
+    let house = House::new();
+    let guest = Guest::before_prompt("(call $block (call $subscribe (i64.const 3600000000000))) (call $ok)")
+        .wasi(
+            "clocks/monotonic-clock",
+            "subscribe-duration",
+            "subscribe",
+            "(param i64) (result i32)",
+        )
+        .wasi("io/poll", "[method]pollable.block", "block", "(param i32)")
+        .build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    for _ in 0..20 {
+        let mut instance = house.start(&member).await.expect("an instance");
+        {
+            let turn = turn();
+            let call = instance.before_prompt(limits(), &turn, &[]);
+            tokio::pin!(call);
+            assert!(futures::poll!(&mut call).is_pending(), "it waits in the host");
+        }
+        assert!(!instance.is_sound());
+        drop(instance);
+        house.assert_all_free();
+    }
+}
+
+/// Bytes of memory that this process has, as the system sees it.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/statm").expect("the process");
+    let pages: u64 = status
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("pages");
+    pages * 4096
+}
+
+#[tokio::test]
+async fn two_thousand_turns_leave_memory_as_it_was() {
+    let house = House::new();
+    // Each dirties a megabyte.
+    let guest = Guest::before_prompt("(memory.fill (i32.const 8192) (i32.const 7) (i32.const 1048576)) (call $ok)")
+        .memory("(memory (export \"memory\") 20)")
+        .build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    let run = async |turns: usize| {
+        for _ in 0..turns {
+            let mut instance = house.start(&member).await.expect("an instance");
+            let called = instance.before_prompt(limits(), &turn(), &[]).await;
+            assert_eq!(called.result, Ok(Vec::new()));
+        }
+    };
+    run(200).await;
+    let before = resident();
+    run(2_000).await;
+    let grown = resident().saturating_sub(before);
+    // Other tests run in this process; 2000 leaks of a megabyte would not hide among them.
+    assert!(grown < 256 << 20, "{grown} bytes more");
+    house.assert_all_free();
+}

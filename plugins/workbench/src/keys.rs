@@ -1,0 +1,106 @@
+//! Keys of authors, and signatures with them, in the format of minisign: its own tools read both.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
+use tavern_plugins::package::{self, Files};
+use tavern_plugins::settings::PluginLimits;
+
+/// The password of a key, for where nobody can be asked.
+const PASSWORD: &str = "TAVERN_KEY_PASSWORD";
+
+/// What signs.
+pub struct Key(SecretKey);
+
+impl Key {
+    /// Reads a secret key. If it has a password, that is taken from `TAVERN_KEY_PASSWORD`, or asked for.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no key, or has another password.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the key {} cannot be read", path.display()))?;
+        let parse = || SecretKeyBox::from_string(&text);
+        let not_a_key = || format!("{} is no secret key", path.display());
+        if let Ok(key) = parse().with_context(not_a_key)?.into_unencrypted_secret_key() {
+            return Ok(Self(key));
+        }
+        let key = parse()?.into_secret_key(std::env::var(PASSWORD).ok());
+        Ok(Self(key.with_context(|| format!("{} cannot be opened: is the password right?", path.display()))?))
+    }
+
+    /// A fresh one, for tests.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn generate() -> Result<Self> {
+        Ok(Self(KeyPair::generate_unencrypted_keypair()?.sk))
+    }
+
+    /// The base64 line of the public key.
+    ///
+    /// # Errors
+    /// When the secret key holds no public one.
+    pub fn public(&self) -> Result<String> {
+        Ok(PublicKey::from_secret_key(&self.0)?.to_base64())
+    }
+
+    /// The same files, signed: over their checksums, for their extension, version and component.
+    ///
+    /// # Errors
+    /// When they are no package.
+    pub fn sign(&self, mut files: Files) -> Result<Files> {
+        files.remove("signature");
+        let unsigned = package::write(&files).map_err(anyhow::Error::msg)?;
+        let (package, _) = package::read(&unsigned, &PluginLimits::default()).map_err(refused)?;
+        let comment = package::trusted_comment(&package.manifest, &package.component_sha256);
+        let signature = minisign::sign(None, &self.0, &package.checksums[..], Some(&comment), None)?;
+        files.insert("signature".into(), signature.into_string().into_bytes().into());
+        Ok(files)
+    }
+}
+
+/// Writes a new pair: `path`, which only its owner may read, and `path` with `.pub`. Gives the public key's path.
+///
+/// # Errors
+/// When one of them is there already, or cannot be written.
+pub fn generate(path: &Path, with_password: bool) -> Result<PathBuf> {
+    let public = PathBuf::from(format!("{}.pub", path.display()));
+    for path in [path, &public] {
+        if path.exists() {
+            bail!("{} is there already, and is not written over", path.display());
+        }
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    }
+    let pair = if with_password {
+        KeyPair::generate_encrypted_keypair(std::env::var(PASSWORD).ok())?
+    } else {
+        KeyPair::generate_unencrypted_keypair()?
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    let comment = "secret key of an author of extensions";
+    file.write_all(pair.sk.to_box(Some(comment))?.into_string().as_bytes())?;
+    fs::write(&public, pair.pk.to_box()?.into_string())?;
+    Ok(public)
+}
+
+/// What is wrong with a package, check by check.
+pub fn refused(report: package::Report) -> anyhow::Error {
+    let failed = report.checks.iter().filter(|check| !check.passed);
+    let lines: Vec<_> = failed.map(|check| format!("{}: {}", check.name, check.message)).collect();
+    anyhow::anyhow!("the package does not hold:\n  {}", lines.join("\n  "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A package to a server, and what it has to say about it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+const MUTATION: &str = "mutation Publish($input: PublishExtensionInput!) {
+  publishExtension(input: $input) {
+    version { version }
+    report { checks { name passed message } warnings }
+    userErrors { field message }
+  }
+}";
+
+/// Uploads of eight megabytes over slow lines, and the checks on the other side.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the server's checks found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub accepted: bool,
+    /// For people, line by line.
+    pub lines: Vec<String>,
+}
+
+/// Sends a package. `public_key` makes it the publisher's key, if that has none yet.
+///
+/// # Errors
+/// When the server cannot be reached, or its answer is none of a TavernAI Plus.
+pub async fn publish(server: &str, token: &str, package: Bytes, public_key: Option<&str>) -> Result<Published> {
+    let operations = json!({
+        "query": MUTATION,
+        "variables": { "input": { "package": null, "publicKey": public_key } },
+    });
+    let form = Form::new()
+        .text("operations", operations.to_string())
+        .text("map", json!({ "0": ["variables.input.package"] }).to_string())
+        .part("0", Part::stream(package).file_name("extension.tavext"));
+    let url = format!("{}/graphql", server.trim_end_matches('/'));
+    // Another part of the program may have chosen already, and then it stays with that.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let answer = client
+        .post(&url)
+        .bearer_auth(token)
+        // Without a header of this kind the server takes uploads for a trick of some web page.
+        .header("apollo-require-preflight", "1")
+        .multipart(form)
+        .send()
+        .await
+        .with_context(|| format!("{url} cannot be reached"))?;
+    let status = answer.status();
+    let body = answer.text().await?;
+    let Ok(answer) = serde_json::from_str::<Value>(&body) else {
+        bail!("{url} answered {status}, and not in JSON: is it the address of a TavernAI Plus?");
+    };
+    read(&answer)
+}
+
+/// The server's answer for people.
+fn read(answer: &Value) -> Result<Published> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let errors: Vec<String> = list(&answer["errors"]).iter().map(|error| text(&error["message"])).collect();
+    if !errors.is_empty() {
+        bail!("the server refused: {}", errors.join("; "));
+    }
+    let payload = &answer["data"]["publishExtension"];
+    if payload.is_null() {
+        bail!("the server has not answered what was asked");
+    }
+    let mut lines = Vec::new();
+    for check in list(&payload["report"]["checks"]) {
+        let mark = if check["passed"] == true { "ok  " } else { "FAIL" };
+        lines.push(format!("{mark}  {}: {}", text(&check["name"]), text(&check["message"])));
+    }
+    let warnings = list(&payload["report"]["warnings"]);
+    lines.extend(warnings.iter().map(|warning| format!("note  {}", text(warning))));
+    let errors = list(&payload["userErrors"]);
+    lines.extend(errors.iter().map(|error| format!("FAIL  {}", text(&error["message"]))));
+    Ok(Published {
+        accepted: !payload["version"].is_null() && errors.is_empty(),
+        lines,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Extensions made by the tests themselves: a guest written by hand, its package, and who signs it.
+
+use std::io::Cursor;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tavern_plugins::package::{Files, checksums, write};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// Somebody who signs packages.
+pub struct Author(minisign::KeyPair);
+
+impl Author {
+    pub fn new() -> Self {
+        Self(minisign::KeyPair::generate_unencrypted_keypair().expect("a key"))
+    }
+
+    /// The line that a publisher registers.
+    pub fn public_key(&self) -> String {
+        self.0.pk.to_base64()
+    }
+
+    /// A signature over any text, with any comment.
+    pub fn sign(&self, text: &[u8], comment: &str) -> String {
+        let signed = minisign::sign(None, &self.0.sk, Cursor::new(text), Some(comment), None);
+        signed.expect("a signature").into_string()
+    }
+
+    /// The package of a draft, signed.
+    pub fn package(&self, draft: &Draft) -> Vec<u8> {
+        let mut files = draft.files();
+        let component: String = hex(&files["extension.wasm"]);
+        let comment = format!("{} {} {component}", draft.id, draft.version);
+        let signature = self.sign(checksums(&files).as_bytes(), &comment);
+        files.insert("signature".into(), signature.into());
+        write(&files).expect("a package").into()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An extension that puts `note` at the end of each prompt.
+#[derive(Clone)]
+pub struct Draft {
+    pub id: &'static str,
+    pub version: &'static str,
+    pub note: &'static str,
+    /// Lines of `[permissions]` beside that of the note.
+    pub permissions: &'static str,
+    /// More of the manifest.
+    pub more: &'static str,
+    pub schema: Option<Value>,
+    /// In place of the guest that is made.
+    pub component: Option<Bytes>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            id: "acme/lantern",
+            version: "1.0.0",
+            note: "The lantern is lit.",
+            permissions: "",
+            more: "",
+            schema: None,
+            component: None,
+        }
+    }
+}
+
+impl Draft {
+    pub fn files(&self) -> Files {
+        let Self {
+            id,
+            version,
+            permissions,
+            more,
+            ..
+        } = self;
+        let manifest = format!(
+            "[extension]\nid = \"{id}\"\nversion = \"{version}\"\ntitle = \"Lantern\"\nsummary = \"Keeps a lantern in the scene.\"\n\
+             api = \"^0.1\"\nlicense = \"Apache-2.0\"\nkeywords = [\"light\"]\n\n[hooks.before-prompt]\n\n\
+             [permissions]\n\"prompt.insert\" = \"To mention the lantern.\"\n{permissions}\n{more}"
+        );
+        let readme = "# Lantern\n\nA lantern for every scene.\n\n## Permissions\n\nIt adds a note.\n\n## Settings\n\nSee the schema.\n";
+        let component = self.component.clone();
+        let mut files = Files::from([
+            ("extension.toml".to_owned(), manifest.into()),
+            (
+                "extension.wasm".to_owned(),
+                component.unwrap_or_else(|| guest(self.note)),
+            ),
+            ("README.md".to_owned(), readme.into()),
+            ("LICENSE".to_owned(), "Apache-2.0".into()),
+        ]);
+        if let Some(schema) = &self.schema {
+            files.insert("config.schema.json".into(), schema.to_string().into());
+        }
+        files
+    }
+}
+
+/// Where the note's text stands in the guest's memory.
+const TEXT: u32 = 2048;
+/// `user` among roles: a note as `system` needs a permission of its own.
+const USER: u32 = 1;
+
+/// A component whose one hook gives back one note, whatever it is told.
+pub fn guest(note: &str) -> Bytes {
+    static WORLD: LazyLock<(Resolve, wit_parser::WorldId)> = LazyLock::new(|| {
+        let mut resolve = Resolve::default();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-sdk/wit");
+        let (package, _) = resolve.push_dir(folder).expect("the interface");
+        let world = resolve
+            .select_world(&[package], Some("with-before-prompt"))
+            .expect("a world");
+        (resolve, world)
+    });
+    let position = "end";
+    // ok, a list of one `edit`; it is `add-note` with position, depth, role, text and priority.
+    let result = words(&[0, 1040, 1]);
+    let edit = words(&[0, TEXT, len(position), 0, USER, TEXT + 64, len(note), 0]);
+    let module = format!(
+        r#"(module
+            (memory (export "memory") 32)
+            (global $next (mut i32) (i32.const 65536))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $place i32)
+                (local.set $place (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $place) (local.get 3)))
+                (local.get $place))
+            (func (export "tavern:extension/before-prompt@0.1.0#before-prompt") (param i32) (result i32)
+                (i32.const 1024))
+            (data (i32.const 1024) "{result}")
+            (data (i32.const 1040) "{edit}")
+            (data (i32.const {TEXT}) "{position}")
+            (data (i32.const {}) "{}"))"#,
+        TEXT + 64,
+        escaped(note.as_bytes()),
+    );
+    let mut module = wat::parse_str(module).expect("a module");
+    let (resolve, world) = &*WORLD;
+    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8, false).expect("its world");
+    let mut encoder = ComponentEncoder::default();
+    encoder.validate(true).module(&module).expect("a module of that world");
+    encoder.encode().expect("a component").into()
+}
+
+fn len(text: &str) -> u32 {
+    u32::try_from(text.len()).expect("a short text")
+}
+
+/// Little-endian words, as a data segment has them.
+fn words(words: &[u32]) -> String {
+    escaped(&words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
