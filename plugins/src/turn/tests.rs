@@ -301,8 +301,9 @@ async fn writes_that_cannot_be_kept_are_a_failure_that_says_why() {
         expected: Some(3),
     };
     let facts = facts();
-    let kept = runner(&house.host, &facts).commit(&member, vec![write], Duration::from_secs(1));
-    let failure = kept.await.expect_err("there is no version 3");
+    let runner = runner(&house.host, &facts);
+    let kept = runner.commit(&member, vec![write], Duration::from_secs(1)).await;
+    let failure = kept.expect_err("there is no version 3");
     assert_eq!(failure.outcome, Outcome::HostError, "the extension is not at fault");
     assert!(
         failure.message.contains("changed by somebody else"),
