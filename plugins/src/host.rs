@@ -100,10 +100,6 @@ impl Host {
         TurnHooks::new(self.clone(), chain, facts)
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.0
-    }
-
     #[must_use]
     pub fn settings(&self) -> &PluginSettings {
         &self.0.settings

@@ -1,6 +1,7 @@
 //! What tests of this crate share: guests out of text, and a host to run them.
 
 pub(crate) mod guest;
+pub(crate) mod scripted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

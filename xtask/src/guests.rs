@@ -3,33 +3,42 @@
 
 use anyhow::Result;
 
-use crate::machine::{self, WEBASSEMBLY};
+use crate::machine::{self, NODE, PYTHON, WEBASSEMBLY};
 use crate::shell;
 
 const MANIFEST: &str = "plugins/bundled/Cargo.toml";
 /// In the workspace by path alone, so that its tests are run by name.
 const SDK: &str = "tavern-extension";
-/// Those in Rust.
-const BUNDLED: [&str; 5] = [
+const BUNDLED: [&str; 7] = [
     "dice",
     "emotion-tagger",
     "lore-librarian",
     "memory-notes",
+    "name-keeper",
+    "scene-clock",
     "style-guard",
 ];
 
-/// `cargo xtask guests`: components of the bundled extensions in Rust, in target/guests.
+/// `cargo xtask guests`: components of the bundled extensions, in target/guests.
 ///
 /// # Errors
-/// When Rust cannot compile to WebAssembly here, or an extension does not build.
+/// When a language cannot be compiled to WebAssembly here, or an extension does not build.
 pub fn build() -> Result<()> {
-    machine::ensure(&WEBASSEMBLY)?;
+    ensure_languages()?;
     let mut build = shell::cargo(&["run", "--quiet", "--package", "tavern-workbench"]);
     build.args(["--example", "guests", "--"]).args(BUNDLED);
     shell::run(&mut build)
 }
 
-/// Lints and unit tests of the SDK and of the bundled extensions, on this machine's own target.
+fn ensure_languages() -> Result<()> {
+    for need in [&WEBASSEMBLY, &NODE, &PYTHON] {
+        machine::ensure(need)?;
+    }
+    Ok(())
+}
+
+/// Lints and unit tests of the SDK and of the bundled extensions, on this machine's own target; then projects of
+/// authors and the cases of the bundled extensions, in each language and the real host.
 ///
 /// # Errors
 /// At the first step that fails.
@@ -50,5 +59,17 @@ pub fn test() -> Result<Vec<String>> {
             |line| line.starts_with("test result:") && !line.contains(" 0 passed"),
         )?);
     }
+    ensure_languages()?;
+    let mut authors = shell::cargo(&[
+        "test",
+        "--quiet",
+        "--package",
+        "tavern-workbench",
+        "--test",
+        "languages",
+    ]);
+    counts.extend(shell::run_keeping(authors.args(["--", "--ignored"]), |line| {
+        line.starts_with("test result:")
+    })?);
     Ok(counts)
 }

@@ -37,6 +37,11 @@ pub const WEBASSEMBLY: Need = Need {
     packages: &["rustc-web", "rust-web-src"],
     find: webassembly,
 };
+pub const PYTHON: Need = Need {
+    name: "Python 3.10 or newer, with venv",
+    packages: &["python3", "python3-venv"],
+    find: python,
+};
 
 /// Where the program is, after installing it if that is possible here.
 ///
@@ -103,6 +108,12 @@ fn node() -> Option<PathBuf> {
     let version = shell::read(Command::new("node").arg("--version")).ok()?;
     let major: u32 = version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()?;
     (major >= 20).then(|| PathBuf::from("node"))
+}
+
+fn python() -> Option<PathBuf> {
+    let is_there = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    shell::read(Command::new("python3").args(["-c", is_there])).ok()?;
+    Some(PathBuf::from("python3"))
 }
 
 fn chromium() -> Option<PathBuf> {

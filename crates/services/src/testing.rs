@@ -28,6 +28,14 @@ impl House {
     }
 
     pub async fn with(limits: Limits, plugins: PluginSettings) -> Self {
+        Self::made(limits, plugins, &ModelsConfig::default()).await
+    }
+
+    pub async fn with_models(models: &ModelsConfig) -> Self {
+        Self::made(Limits::default(), PluginSettings::default(), models).await
+    }
+
+    async fn made(limits: Limits, plugins: PluginSettings, models: &ModelsConfig) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = StoreConfig {
             database_url: format!("sqlite://{}", folder.path().join("tavern.db").display()),
@@ -36,13 +44,9 @@ impl House {
         };
         let store = Store::open(&config, &limits).await.expect("a store");
         let clock = ManualClock::at(SystemClock.now());
-        let models = ModelsConfig {
-            providers: Vec::new(),
-            models: Vec::new(),
-        };
         let parts = Parts {
             store: store.clone(),
-            models: Router::new(&models, limits.reply_bytes).expect("the demo model"),
+            models: Router::new(models, limits.reply_bytes).expect("good models"),
             limits,
             clock: Arc::new(clock.clone()),
             keys: folder.path().join("keys"),

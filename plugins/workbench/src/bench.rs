@@ -21,6 +21,7 @@ use crate::case::{Case, Values};
 use crate::project::Project;
 
 mod hooks;
+mod outside;
 
 /// How long compiling may take. Interpreters are large.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -66,7 +67,9 @@ pub struct Run {
     pub result: Value,
     /// All values that are there afterwards.
     pub kv: Values,
-    /// What the host has measured and noted. There is none if the hook was not called at all.
+    /// What was refused or cut, and how it failed.
+    pub notes: Vec<String>,
+    /// What the host has measured. There is none of hooks outside of turns, and of those that were not called.
     pub trace: Option<PluginTrace>,
 }
 
@@ -79,6 +82,7 @@ impl Run {
             "edits": self.edits,
             "result": self.result,
             "kv": self.kv,
+            "notes": self.notes,
             "trace": self.trace,
         })
     }
@@ -88,7 +92,10 @@ impl Bench {
     /// # Errors
     /// When the project's schema cannot be read.
     pub fn new(project: Project, component: Vec<u8>, worker: Worker, cache: PathBuf) -> Result<Self> {
-        let sha256 = Sha256::digest(&component).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = Sha256::digest(&component)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let program = Program {
             sha256,
             source: Arc::new(Bytewise(Bytes::from(component))),
@@ -127,7 +134,13 @@ impl Bench {
         self.fill(&ports, case);
         let now = Timestamp(case.turn.now_ms);
         let clock = Arc::new(ManualClock::at(now));
-        let host = Host::new(self.settings.clone(), self.compile.clone(), [0; 32], Arc::clone(&ports) as _, clock)?;
+        let host = Host::new(
+            self.settings.clone(),
+            self.compile.clone(),
+            [0; 32],
+            Arc::clone(&ports) as _,
+            clock,
+        )?;
         let member = self.member(case)?;
         let mut run = hooks::call(&host, member, case, facts(case)).await?;
         if case.hook == Hook::AfterReply {
@@ -152,8 +165,14 @@ impl Bench {
         };
         let mistakes = tavern_plugins::checks::check_config(schema, &Value::Object(case.config.clone()));
         if !mistakes.is_empty() {
-            let lines: Vec<_> = mistakes.iter().map(|(path, message)| format!("{path}: {message}")).collect();
-            bail!("the configuration does not fit config.schema.json:\n  {}", lines.join("\n  "));
+            let lines: Vec<_> = mistakes
+                .iter()
+                .map(|(path, message)| format!("{path}: {message}"))
+                .collect();
+            bail!(
+                "the configuration does not fit config.schema.json:\n  {}",
+                lines.join("\n  ")
+            );
         }
         Ok(())
     }
@@ -164,7 +183,10 @@ impl Bench {
         let granted = match &case.grants {
             None => asked,
             Some(grants) => {
-                if let Some(beyond) = grants.iter().find(|grant| !asked.iter().any(|asked| asked.covers(grant))) {
+                if let Some(beyond) = grants
+                    .iter()
+                    .find(|grant| !asked.iter().any(|asked| asked.covers(grant)))
+                {
                     bail!("the case grants {beyond}, which extension.toml does not ask for");
                 }
                 manifest.effective(grants, &self.settings)
@@ -207,7 +229,10 @@ impl Bench {
                 values.insert(key, entry);
             }
         }
-        let secrets = case.secrets.iter().map(|(name, value)| (name.clone(), Secret(value.clone())));
+        let secrets = case
+            .secrets
+            .iter()
+            .map(|(name, value)| (name.clone(), Secret(value.clone())));
         ports.secrets.lock().extend(secrets);
         ports.completion.lock().clone_from(&case.model);
     }

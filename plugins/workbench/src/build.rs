@@ -15,7 +15,7 @@ use anyhow::Result;
 
 use crate::project::{Language, Project};
 
-pub use bundled::{bundled, cached, guests_dir};
+pub use bundled::{bundled, bundled_dir, cached, guests_dir};
 pub(crate) use names::pascal;
 pub use rust::build_rust;
 pub use tools::cache_dir;

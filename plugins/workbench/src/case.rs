@@ -254,6 +254,16 @@ pub struct Item {
     pub features: Vec<f64>,
 }
 
+impl From<Item> for tavern_plugins::outside::Item {
+    fn from(item: Item) -> Self {
+        Self {
+            id: item.id,
+            score: item.score,
+            features: item.features,
+        }
+    }
+}
+
 /// What is not said is not looked at, but for the outcome: without one, anything but a failure will do.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -298,7 +308,11 @@ pub fn parse(text: &str, name: &str) -> Result<Vec<Case>> {
     let single = cases.len() == 1;
     for (index, case) in cases.iter_mut().enumerate() {
         if case.name.is_empty() {
-            case.name = if single { name.to_owned() } else { format!("{name} {}", index + 1) };
+            case.name = if single {
+                name.to_owned()
+            } else {
+                format!("{name} {}", index + 1)
+            };
         }
     }
     Ok(cases)

@@ -27,10 +27,11 @@ pub fn files(folder: &str) -> Vec<(PathBuf, &'static [u8])> {
     let mut found = Vec::new();
     let mut folders: Vec<&Dir> = SDK.get_dir(folder).into_iter().collect();
     while let Some(next) = folders.pop() {
-        folders.extend(
-            next.dirs()
-                .filter(|dir| dir.path().file_name().is_none_or(|name| LITTER.iter().all(|litter| name != *litter))),
-        );
+        folders.extend(next.dirs().filter(|dir| {
+            dir.path()
+                .file_name()
+                .is_none_or(|name| LITTER.iter().all(|litter| name != *litter))
+        }));
         for file in next.files() {
             let path = file.path().strip_prefix(folder).expect("files are below their folder");
             found.push((path.to_owned(), file.contents()));

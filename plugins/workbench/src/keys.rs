@@ -21,15 +21,16 @@ impl Key {
     /// # Errors
     /// When it cannot be read, is no key, or has another password.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("the key {} cannot be read", path.display()))?;
+        let text = fs::read_to_string(path).with_context(|| format!("the key {} cannot be read", path.display()))?;
         let parse = || SecretKeyBox::from_string(&text);
         let not_a_key = || format!("{} is no secret key", path.display());
         if let Ok(key) = parse().with_context(not_a_key)?.into_unencrypted_secret_key() {
             return Ok(Self(key));
         }
         let key = parse()?.into_secret_key(std::env::var(PASSWORD).ok());
-        Ok(Self(key.with_context(|| format!("{} cannot be opened: is the password right?", path.display()))?))
+        Ok(Self(key.with_context(|| {
+            format!("{} cannot be opened: is the password right?", path.display())
+        })?))
     }
 
     /// A fresh one, for tests.
@@ -98,7 +99,9 @@ pub fn generate(path: &Path, with_password: bool) -> Result<PathBuf> {
 /// What is wrong with a package, check by check.
 pub fn refused(report: package::Report) -> anyhow::Error {
     let failed = report.checks.iter().filter(|check| !check.passed);
-    let lines: Vec<_> = failed.map(|check| format!("{}: {}", check.name, check.message)).collect();
+    let lines: Vec<_> = failed
+        .map(|check| format!("{}: {}", check.name, check.message))
+        .collect();
     anyhow::anyhow!("the package does not hold:\n  {}", lines.join("\n  "))
 }
 

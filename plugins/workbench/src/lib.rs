@@ -128,7 +128,10 @@ pub async fn run(command: Command) -> Result<()> {
             into,
         } => {
             let folder = new::create(&name, language, &hooks, &into)?;
-            println!("{} is there. Go on with:\n  cd {0}\n  tavern extension test", folder.display());
+            println!(
+                "{} is there. Go on with:\n  cd {0}\n  tavern extension test",
+                folder.display()
+            );
         }
         Command::Build(Folder { folder }) => {
             let project = Project::open(&folder)?;
@@ -146,7 +149,10 @@ pub async fn run(command: Command) -> Result<()> {
             }
             let trials = trial::run_all(&bench, &cases).await;
             let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            print!("{}", trial::report(&project.manifest, &bench.settings.limits, &trials, colour));
+            print!(
+                "{}",
+                trial::report(&project.manifest, &bench.settings.limits, &trials, colour)
+            );
             let failed = trials.iter().filter(|trial| !trial.passed()).count();
             if failed > 0 {
                 bail!("{failed} of {} cases failed", trials.len());
@@ -157,6 +163,9 @@ pub async fn run(command: Command) -> Result<()> {
             let key = key.as_deref().map(Key::read).transpose()?;
             let component = make(&project, &mut log)?;
             let package = pack::pack(&project.dir, &component, key.as_ref())?;
+            for warning in pack::check(&package)? {
+                eprintln!("note: {warning}");
+            }
             embedded::put(&project.package_path(), &package)?;
             println!("{}  {} bytes", project.package_path().display(), package.len());
         }

@@ -15,7 +15,11 @@ pub fn difference(expected: &Value, found: &Value, at: &str) -> Option<String> {
             _ => differs(),
         },
         (Value::Object(wanted), Value::Object(have)) => wanted.iter().find_map(|(name, value)| {
-            let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            let at = if at.is_empty() {
+                name.clone()
+            } else {
+                format!("{at}.{name}")
+            };
             difference(value, have.get(name).unwrap_or(&Value::Null), &at)
         }),
         (Value::Array(wanted), Value::Array(have)) if wanted.len() != have.len() => Some(format!(

@@ -42,7 +42,10 @@ pub fn create(name: &str, language: Language, hooks: &[Hook], into: &Path) -> Re
         }
     }
     for hook in &hooks {
-        put(&format!("tests/{hook}.json"), embedded::text(&format!("templates/hooks/{hook}.json")))?;
+        put(
+            &format!("tests/{hook}.json"),
+            embedded::text(&format!("templates/hooks/{hook}.json")),
+        )?;
     }
     let (path, source) = source(language, &hooks);
     put(path, &source)?;
@@ -152,15 +155,25 @@ fn source(language: Language, hooks: &BTreeSet<Hook>) -> (&'static str, String) 
             ("src/lib.rs", head + &body)
         }
         Language::Javascript if used.is_empty() => ("src/extension.js", body.trim_start().to_owned()),
-        Language::Javascript => {
-            ("src/extension.js", format!("import {{ {used} }} from '../sdk/tavern.js';\n{body}"))
-        }
+        Language::Javascript => (
+            "src/extension.js",
+            format!("import {{ {used} }} from '../sdk/tavern.js';\n{body}"),
+        ),
         Language::Python => {
-            let modules = ["dataclasses", "re"].into_iter().filter(|module| body.contains(&format!("{module}.")));
+            let modules = ["dataclasses", "re"]
+                .into_iter()
+                .filter(|module| body.contains(&format!("{module}.")));
             let modules: String = modules.map(|module| format!("import {module}\n")).collect();
-            let own = if used.is_empty() { String::new() } else { format!("from tavern import {used}\n") };
+            let own = if used.is_empty() {
+                String::new()
+            } else {
+                format!("from tavern import {used}\n")
+            };
             let between = if modules.is_empty() || own.is_empty() { "" } else { "\n" };
-            ("src/extension.py", format!("{modules}{between}{own}{body}").trim_start().to_owned())
+            (
+                "src/extension.py",
+                format!("{modules}{between}{own}{body}").trim_start().to_owned(),
+            )
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The name of its template.
+    /// The name of its template, and of what helps it in `plugin-sdk`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +83,16 @@ impl Project {
         })
     }
 
+    /// What its component is made of.
+    pub fn sources(&self) -> impl Iterator<Item = &'static str> {
+        let tools: &[&str] = match self.language {
+            Language::Rust => &["Cargo.toml", "Cargo.lock"],
+            Language::Javascript => &["package.json", "package-lock.json"],
+            Language::Python => &["requirements.txt"],
+        };
+        ["extension.toml", "src"].into_iter().chain(tools.iter().copied())
+    }
+
     /// Where everything goes that is made of the sources.
     #[must_use]
     pub fn target(&self) -> PathBuf {
@@ -100,12 +110,7 @@ impl Project {
     /// When it was not built yet.
     pub fn component(&self) -> Result<Vec<u8>> {
         let path = self.component_path();
-        fs::read(&path).with_context(|| {
-            format!(
-                "there is no {}: `tavern extension build` makes it",
-                path.display()
-            )
-        })
+        fs::read(&path).with_context(|| format!("there is no {}: `tavern extension build` makes it", path.display()))
     }
 
     #[must_use]

@@ -64,7 +64,10 @@ pub async fn publish(server: &str, token: &str, package: Bytes, public_key: Opti
 fn read(answer: &Value) -> Result<Published> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let errors: Vec<String> = list(&answer["errors"]).iter().map(|error| text(&error["message"])).collect();
+    let errors: Vec<String> = list(&answer["errors"])
+        .iter()
+        .map(|error| text(&error["message"]))
+        .collect();
     if !errors.is_empty() {
         bail!("the server refused: {}", errors.join("; "));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tavern_domain::extension::{Capability, Hook, PluginTrace};
+use tavern_domain::extension::{Capability, Hook, Outcome, PluginTrace};
 use tavern_plugins::manifest::Manifest;
 use tavern_plugins::settings::PluginLimits;
 
@@ -21,7 +21,6 @@ pub struct Most {
 impl Most {
     #[must_use]
     pub fn of(hook: Hook, manifest: &Manifest, limits: &PluginLimits) -> Self {
-        let large = manifest.extension.large_runtime;
         let fuel = match hook {
             Hook::BeforePrompt | Hook::WorldInfo | Hook::PromptTransform | Hook::MacroProvider => limits.fuel_prompt,
             Hook::StreamFilter => limits.fuel_stream,
@@ -37,10 +36,16 @@ impl Most {
             _ if manifest.permissions.keys().any(waits) => limits.wall_http_ms,
             _ => limits.wall_ms,
         };
+        let (times, wall_times, memory) = if manifest.extension.large_runtime {
+            let wall_times = u64::from(limits.large_runtime_wall_factor);
+            (limits.large_runtime_factor, wall_times, limits.large_memory_bytes)
+        } else {
+            (1, 1, limits.memory_bytes)
+        };
         Self {
-            fuel: if large { fuel * limits.large_runtime_factor } else { fuel },
-            micros: millis * 1_000,
-            memory: limits.memory_bytes as u64,
+            fuel: fuel * times,
+            micros: millis * wall_times * 1_000,
+            memory: memory as u64,
             edits: limits.edits as u64,
         }
     }
@@ -53,6 +58,8 @@ pub struct Row {
     pub name: String,
     pub hook: Hook,
     /// None, if the case could not be run.
+    pub outcome: Option<Outcome>,
+    /// None, if nothing was measured.
     pub trace: Option<PluginTrace>,
     pub most: Most,
 }
@@ -61,33 +68,66 @@ pub struct Row {
 #[must_use]
 pub fn table(rows: &[Row], colour: bool) -> String {
     let width = |title: &str, text: fn(&Row) -> &str| {
-        rows.iter().map(|row| text(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
+        rows.iter()
+            .map(|row| text(row).chars().count())
+            .chain([title.len()])
+            .max()
+            .unwrap_or(0)
     };
     let (case, hook) = (width("case", |row| &row.name), width("hook", |row| row.hook.as_str()));
-    let outcome = 14;
     let mut text = format!(
-        "      {:case$}  {:hook$}  {:outcome$}  {:>20}  {:>20}  {:>20}  {:>8}\n",
+        "      {:case$}  {:hook$}  {:14}  {:>20}  {:>20}  {:>20}  {:>8}\n",
         "case", "hook", "outcome", "fuel", "time", "memory", "edits"
     );
     for row in rows {
-        let paint = |text: String, code: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
-        let verdict = if row.passed { paint("ok  ".into(), "32") } else { paint("FAIL".into(), "31") };
-        let _ = write!(text, "{verdict}  {:case$}  {:hook$}  ", row.name, row.hook.as_str());
+        let paint = |text: String, code: &str| {
+            if colour {
+                format!("\x1b[{code}m{text}\x1b[0m")
+            } else {
+                text
+            }
+        };
+        let verdict = if row.passed {
+            paint("ok  ".into(), "32")
+        } else {
+            paint("FAIL".into(), "31")
+        };
+        let outcome = row.outcome.map_or("-", |outcome| outcome.as_str());
+        let _ = write!(
+            text,
+            "{verdict}  {:case$}  {:hook$}  {outcome:14}",
+            row.name,
+            row.hook.as_str()
+        );
         let Some(trace) = &row.trace else {
-            let _ = writeln!(text, "-");
+            text.truncate(text.trim_end().len());
+            text.push('\n');
             continue;
         };
         let figure = |used: u64, most: u64, shown: String, width: usize| {
             let shown = format!("{shown:>width$}");
-            if used.saturating_mul(100) > most.saturating_mul(HIGH_PERCENT) { paint(shown, "31") } else { shown }
+            if used.saturating_mul(100) > most.saturating_mul(HIGH_PERCENT) {
+                paint(shown, "31")
+            } else {
+                shown
+            }
         };
         let _ = writeln!(
             text,
-            "{:outcome$}  {}  {}  {}  {}",
-            trace.outcome.as_str(),
+            "  {}  {}  {}  {}",
             figure(trace.fuel, row.most.fuel, share(trace.fuel, row.most.fuel, count), 20),
-            figure(trace.micros, row.most.micros, share(trace.micros, row.most.micros, time), 20),
-            figure(trace.memory, row.most.memory, share(trace.memory, row.most.memory, size), 20),
+            figure(
+                trace.micros,
+                row.most.micros,
+                share(trace.micros, row.most.micros, time),
+                20
+            ),
+            figure(
+                trace.memory,
+                row.most.memory,
+                share(trace.memory, row.most.memory, size),
+                20
+            ),
             figure(
                 u64::from(trace.edits),
                 row.most.edits,
@@ -101,7 +141,12 @@ pub fn table(rows: &[Row], colour: bool) -> String {
 
 /// `used / most, percent`.
 fn share(used: u64, most: u64, show: fn(u64) -> String) -> String {
-    format!("{}/{} {:>3} %", show(used), show(most), used.saturating_mul(100) / most.max(1))
+    format!(
+        "{}/{} {:>3} %",
+        show(used),
+        show(most),
+        used.saturating_mul(100) / most.max(1)
+    )
 }
 
 fn count(number: u64) -> String {

@@ -80,13 +80,16 @@ fn judge(expect: &Expect, run: &Run) -> Vec<String> {
     }
     for (scope, values) in &expect.kv {
         for (key, value) in values {
-            let found = run.kv.get(scope).and_then(|values| values.get(key)).unwrap_or(&Value::Null);
+            let found = run
+                .kv
+                .get(scope)
+                .and_then(|values| values.get(key))
+                .unwrap_or(&Value::Null);
             faults.extend(difference(value, found, &format!("kv.{}.{key}", scope.as_str())));
         }
     }
     if let Some(note) = &expect.note {
-        let notes = run.trace.as_ref().map_or(&[][..], |trace| &trace.notes);
-        if !notes.iter().any(|found| found.contains(note)) {
+        if !run.notes.iter().any(|found| found.contains(note)) {
             faults.push(format!("note: none has {note:?} in it"));
         }
     }
@@ -120,6 +123,7 @@ pub fn report(manifest: &Manifest, limits: &PluginLimits, trials: &[Trial], colo
             passed: trial.passed(),
             name: trial.name.clone(),
             hook: trial.hook,
+            outcome: trial.run.as_ref().map(|run| run.outcome),
             trace: trial.run.as_ref().and_then(|run| run.trace.clone()),
             most: Most::of(trial.hook, manifest, limits),
         })
@@ -127,7 +131,7 @@ pub fn report(manifest: &Manifest, limits: &PluginLimits, trials: &[Trial], colo
     let mut text = table(&rows, colour);
     for trial in trials {
         let trace = trial.run.as_ref().and_then(|run| run.trace.as_ref());
-        let notes = trace.map_or(&[][..], |trace| &trace.notes);
+        let notes = trial.run.as_ref().map_or(&[][..], |run| &run.notes);
         if trial.passed() && notes.is_empty() {
             continue;
         }

@@ -1,5 +1,11 @@
+use std::io::Cursor;
+
+use bytes::Bytes;
+use minisign::KeyPair;
+
 use super::*;
-use crate::package::{Files, read, write};
+use crate::checks;
+use crate::package::{Files, checksums, read, trusted_comment, write};
 use crate::settings::PluginLimits;
 use crate::testing::House;
 use crate::testing::guest::Guest;
@@ -15,20 +21,31 @@ license = 'MIT'
 [hooks.before-prompt]
 ";
 
+fn files(component: &[u8]) -> Files {
+    let readme = format!("# Night Watch\n\n{}\n", "It keeps the story in the dark. ".repeat(5));
+    [
+        ("extension.toml", MANIFEST.as_bytes()),
+        ("extension.wasm", component),
+        ("README.md", readme.as_bytes()),
+        ("LICENSE", b"Permission is hereby granted, free of charge."),
+    ]
+    .into_iter()
+    .map(|(name, content)| (name.to_owned(), Bytes::copy_from_slice(content)))
+    .collect()
+}
+
+fn package(component: &[u8]) -> Package {
+    let bytes = write(&files(component)).expect("the names are known");
+    read(&bytes, &PluginLimits::default()).expect("it is whole").0
+}
+
 async fn report(body: &str) -> Report {
     let guest = Guest::before_prompt(body).build();
     let house = House::new();
     // Its code is in the cache, since no worker compiles for tests.
     house.member(Hook::BeforePrompt, &guest, &[]);
-    let mut files = Files::new();
-    files.insert("extension.toml".into(), MANIFEST.into());
-    files.insert("extension.wasm".into(), guest.into());
-    files.insert("README.md".into(), "# Night Watch".into());
-    files.insert("LICENSE".into(), "MIT".into());
-    let bytes = write(&files).expect("the names are known");
-    let (package, mut report) = read(&bytes, &PluginLimits::default()).expect("it is whole");
-    report.checks.clear();
-    crate::checks::run(&house.host, &package, &mut report).await;
+    let mut report = Report::default();
+    checks::run(&house.host, &package(&guest), &mut report).await;
     house.assert_all_free();
     report
 }
@@ -68,21 +85,43 @@ async fn an_error_on_made_up_inputs_is_a_warning() {
 }
 
 #[tokio::test]
-async fn what_has_no_code_here_is_not_called() {
+async fn what_cannot_be_compiled_is_not_called() {
     let house = House::new();
-    let mut files = Files::new();
-    files.insert("extension.toml".into(), MANIFEST.into());
-    files.insert(
-        "extension.wasm".into(),
-        Guest::before_prompt("(call $ok)").build().into(),
-    );
-    files.insert("README.md".into(), "# Night Watch".into());
-    files.insert("LICENSE".into(), "MIT".into());
-    let bytes = write(&files).expect("the names are known");
-    let (package, mut report) = read(&bytes, &PluginLimits::default()).expect("it is whole");
-    crate::checks::run(&house.host, &package, &mut report).await;
+    let mut report = Report::default();
+    let guest = Guest::before_prompt("(call $ok)").build();
+    checks::run(&house.host, &package(&guest), &mut report).await;
     let last = report.checks.last().expect("it was tried");
     assert!(!last.passed && last.name == "component.compiles", "{report:?}");
+}
+
+#[tokio::test]
+async fn only_what_is_signed_is_compiled_and_run() {
+    let key = KeyPair::generate_unencrypted_keypair().expect("there is randomness");
+    let keys = [key.pk.to_base64()];
+    let guest = Guest::before_prompt("(call $ok)").build();
+    let house = House::new();
+    house.member(Hook::BeforePrompt, &guest, &[]);
+    let mut files = files(&guest);
+    let unsigned = write(&files).expect("the names are known");
+    let (package, report) = checks::check(&house.host, unsigned, &keys).await;
+    assert!(package.is_none());
+    assert_eq!(report.checks.last().expect("it was checked").name, "signature.missing");
+
+    let comment = trusted_comment(&self::package(&guest).manifest, &self::package(&guest).component_sha256);
+    let sums = Cursor::new(checksums(&files));
+    let signature = minisign::sign(None, &key.sk, sums, Some(&comment), None).expect("the key is at hand");
+    files.insert("signature".into(), signature.into_string().into());
+    let signed = write(&files).expect("the names are known");
+    let (package, report) = checks::check(&house.host, signed, &keys).await;
+    assert!(package.is_some() && report.passed(), "{report:?}");
+    let names: Vec<_> = report
+        .checks
+        .iter()
+        .rev()
+        .map(|check| check.name.as_str())
+        .take(3)
+        .collect();
+    assert_eq!(names, ["smoke.before-prompt", "component.compiles", "signature"]);
 }
 
 fn run(said: &str, outcome: Option<Outcome>) -> Run {

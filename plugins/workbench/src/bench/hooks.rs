@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use tavern_domain::extension::{Hook, Outcome};
+use tavern_domain::extension::{Hook, Outcome, PluginTrace};
 use tavern_plugins::Host;
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::turn::{Abort, Candidate, MacroCall, Message, Role, Transformed, TurnFacts, TurnHooks};
 
-use super::Run;
-use crate::case::{Case, Line};
+use super::{Run, outside};
+use crate::case::{Case, Line, Values};
 
 /// Calls the hook of the case. Values and events are not in what it gives.
 pub(super) async fn call(host: &Host, member: Member, case: &Case, facts: TurnFacts) -> Result<Run> {
+    if let Hook::Lifecycle | Hook::ListingValidate | Hook::ListingPrice | Hook::SearchRank = case.hook {
+        return Ok(outside::call(host, member, case).await);
+    }
     let mut turn = host.turn(Arc::new(Chain::new(vec![member])), facts);
     let history = messages(&case.history, 'm');
     let mut result = Value::Null;
@@ -30,19 +33,20 @@ pub(super) async fn call(host: &Host, member: Member, case: &Case, facts: TurnFa
         Hook::MacroProvider => result = expand(&mut turn, case).await,
         Hook::Tool => result = tool(&mut turn, case).await,
         Hook::Lifecycle | Hook::ListingValidate | Hook::ListingPrice | Hook::SearchRank => {
-            bail!("{} is no hook of a turn", case.hook)
+            unreachable!("these are called outside of turns")
         }
     }
     Ok(finished(edits, result, turn.take_traces()))
 }
 
-fn finished(edits: Vec<Value>, result: Value, mut traces: Vec<tavern_domain::extension::PluginTrace>) -> Run {
+fn finished(edits: Vec<Value>, result: Value, mut traces: Vec<PluginTrace>) -> Run {
     let trace = traces.pop();
     Run {
         outcome: trace.as_ref().map_or(Outcome::Skipped, |trace| trace.outcome),
         edits,
         result,
-        kv: Default::default(),
+        kv: Values::new(),
+        notes: trace.as_ref().map_or_else(Vec::new, |trace| trace.notes.clone()),
         trace,
     }
 }
@@ -77,9 +81,16 @@ async fn before_prompt(turn: &mut TurnHooks, history: &[Message]) -> Vec<Value> 
             "text": note.text, "priority": note.priority,
         } })
     });
-    let variables = done.variables.into_iter().map(|variable| pair("set-variable", variable));
+    let variables = done
+        .variables
+        .into_iter()
+        .map(|variable| pair("set-variable", variable));
     let sampling = done.sampling.into_iter().map(|setting| pair("set-sampling", setting));
-    notes.chain(variables).chain(sampling).chain(abort(done.abort)).collect()
+    notes
+        .chain(variables)
+        .chain(sampling)
+        .chain(abort(done.abort))
+        .collect()
 }
 
 async fn world_info(turn: &mut TurnHooks, history: &[Message], case: &Case) -> Vec<Value> {
@@ -107,7 +118,11 @@ async fn world_info(turn: &mut TurnHooks, history: &[Message], case: &Case) -> V
             "depth": entry.depth, "order": entry.order,
         } })
     });
-    activate.chain(silence).chain(additions).chain(abort(done.abort)).collect()
+    activate
+        .chain(silence)
+        .chain(additions)
+        .chain(abort(done.abort))
+        .collect()
 }
 
 async fn prompt_transform(turn: &mut TurnHooks, case: &Case) -> Vec<Value> {
@@ -142,10 +157,7 @@ fn changes(before: &[Message], after: Transformed) -> Vec<Value> {
     edits
 }
 
-async fn stream_filter(
-    turn: &mut TurnHooks,
-    case: &Case,
-) -> (String, bool, Vec<tavern_domain::extension::PluginTrace>) {
+async fn stream_filter(turn: &mut TurnHooks, case: &Case) -> (String, bool, Vec<PluginTrace>) {
     let Some(mut filters) = turn.filters() else {
         return (case.input.chunks.concat(), false, Vec::new());
     };
@@ -173,8 +185,14 @@ async fn after_reply(turn: &mut TurnHooks, history: &[Message], case: &Case) -> 
         .annotations
         .into_iter()
         .map(|(_, key, value)| json!({ "annotate": { "key": key, "value": value } }));
-    let suggestions = done.suggestions.into_iter().map(|(_, text)| json!({ "suggest-reply": text }));
-    let variables = done.variables.into_iter().map(|variable| pair("set-variable", variable));
+    let suggestions = done
+        .suggestions
+        .into_iter()
+        .map(|(_, text)| json!({ "suggest-reply": text }));
+    let variables = done
+        .variables
+        .into_iter()
+        .map(|variable| pair("set-variable", variable));
     Ok(annotations.chain(suggestions).chain(variables).collect())
 }
 

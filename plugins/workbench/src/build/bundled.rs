@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::rust;
+use crate::project::Project;
 
 /// One build at a time in a process; of several processes, cargo lets one at a time.
 static BUILDING: Mutex<()> = Mutex::new(());
@@ -25,14 +26,26 @@ pub fn guests_dir() -> PathBuf {
         .join("guests")
 }
 
-/// The component of a bundled extension in Rust, by the name of its folder.
+/// The folder of a bundled extension.
+#[must_use]
+pub fn bundled_dir(name: &str) -> PathBuf {
+    root().join("plugins/bundled").join(name)
+}
+
+/// The component of a bundled extension, by the name of its folder.
 ///
 /// # Errors
-/// As [`super::build_rust`].
+/// As [`super::build`].
 pub fn bundled(name: &str) -> Result<PathBuf> {
-    let dir = root().join("plugins/bundled").join(name);
-    let workspace = root().join("plugins/bundled");
+    let dir = bundled_dir(name);
     let sdk = root().join("plugin-sdk");
+    if !dir.join("Cargo.toml").is_file() {
+        let project = Project::open(&dir)?;
+        let mut sources = vec![sdk.join("wit"), sdk.join(project.language.as_str())];
+        sources.extend(project.sources().map(|source| dir.join(source)));
+        return cached(name, &sources, || super::component(&project, &mut io::stderr()));
+    }
+    let workspace = root().join("plugins/bundled");
     let sources = [
         dir.join("Cargo.toml"),
         dir.join("src"),

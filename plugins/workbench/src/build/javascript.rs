@@ -64,18 +64,28 @@ fn tools_of(project: &Project, log: &mut dyn Write) -> Result<PathBuf> {
         let mut npm = Command::new("npm");
         // `npm ci` refuses lock files where an optional package of another platform was never published, as here.
         // No code of packages runs while they are installed.
-        npm.current_dir(folder)
-            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        npm.current_dir(folder).args([
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ]);
         tools::run(&mut npm, "npm install", ABSENT)
     })
 }
 
 /// The module that exports hooks as the interface wants them.
 fn entry(hooks: impl Iterator<Item = Hook>) -> String {
-    let mut text = "import * as extension from './src/extension.js';\nimport { hooks } from './sdk/hooks.js';\n\n".to_owned();
+    let mut text =
+        "import * as extension from './src/extension.js';\nimport { hooks } from './sdk/hooks.js';\n\n".to_owned();
     for hook in hooks {
         let name = camel(hook.as_str());
-        let from = if hook == Hook::StreamFilter { "StreamFilter" } else { &name };
+        let from = if hook == Hook::StreamFilter {
+            "StreamFilter"
+        } else {
+            &name
+        };
         let _ = writeln!(
             text,
             "if (!extension.{from}) throw new Error('src/extension.js exports no {from}, which extension.toml names as a hook');\n\

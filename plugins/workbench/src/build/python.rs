@@ -48,7 +48,8 @@ fn tools_of(project: &Project, log: &mut dyn Write) -> Result<PathBuf> {
         venv.args(["-m", "venv"]).arg(folder);
         tools::run(&mut venv, "python3 -m venv", ABSENT)?;
         let mut pip = Command::new(folder.join("bin/pip"));
-        pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
+        pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(&requirements);
         tools::run(&mut pip, "pip install", ABSENT)
     })
 }

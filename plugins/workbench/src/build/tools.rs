@@ -40,7 +40,12 @@ pub fn installed(
         hash.update(bytes.len().to_le_bytes());
         hash.update(bytes);
     }
-    let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let tools = cache_dir()?.join("tools");
     let folder = tools.join(format!("{kind}-{hash}"));
     // Virtual environments know their own path, so tools are installed where they stay; the mark says that
@@ -54,7 +59,11 @@ pub fn installed(
     let lock = fs::File::create(tools.join(format!("{kind}-{hash}.lock")))?;
     lock.lock().context("the folder of tools cannot be locked")?;
     if !mark.is_file() {
-        writeln!(log, "installing what {kind} extensions are built with in {}", folder.display())?;
+        writeln!(
+            log,
+            "installing what {kind} extensions are built with in {}",
+            folder.display()
+        )?;
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }

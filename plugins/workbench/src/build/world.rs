@@ -9,7 +9,7 @@ use tavern_domain::extension::Capability;
 use tavern_plugins::manifest::Manifest;
 
 use crate::embedded;
-use crate::project::{Language, Project};
+use crate::project::Project;
 
 /// The name of the world.
 pub const WORLD: &str = "guest";
@@ -57,12 +57,7 @@ pub fn stage(project: &Project) -> Result<PathBuf> {
                 embedded::put(&wit.join(path), contents)?;
             }
         }
-        let helpers = match project.language {
-            Language::Rust => "rust",
-            Language::Javascript => "javascript",
-            Language::Python => "python",
-        };
-        embedded::write(helpers, &stage.join("sdk"))?;
+        embedded::write(project.language.as_str(), &stage.join("sdk"))?;
     }
     copy(&project.dir.join("src"), &stage.join("src"))?;
     let types = wit.join("types.wit");

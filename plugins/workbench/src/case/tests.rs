@@ -8,7 +8,10 @@ fn a_case_says_only_what_it_is_about() {
     assert_eq!(cases.len(), 1);
     assert_eq!((cases[0].name.as_str(), cases[0].hook), ("counts", Hook::Tool));
     assert_eq!(cases[0].turn.kind, "normal");
-    assert_eq!(cases[0].turn.character.as_ref().map(|person| person.name.as_str()), Some("Ann"));
+    assert_eq!(
+        cases[0].turn.character.as_ref().map(|person| person.name.as_str()),
+        Some("Ann")
+    );
 }
 
 #[test]

@@ -12,7 +12,10 @@ fn a_key_is_written_for_its_owner_alone_and_never_over_another() {
     }
     let key = Key::read(&path).expect("the key");
     let text = std::fs::read_to_string(public).expect("the public key");
-    assert_eq!(text.lines().last(), Some(key.public().expect("its public key").as_str()));
+    assert_eq!(
+        text.lines().last(),
+        Some(key.public().expect("its public key").as_str())
+    );
     let before = std::fs::read(&path).expect("the key");
     assert!(generate(&path, false).is_err());
     assert_eq!(std::fs::read(&path).expect("the key"), before);

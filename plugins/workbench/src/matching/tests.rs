@@ -17,7 +17,10 @@ fn what_is_not_named_does_not_matter_and_what_is_does() {
     for (expected, at) in [
         (json!({ "add-note": { "depth": 3 } }), "add-note.depth"),
         (json!({ "abort": "no" }), "abort"),
-        (json!({ "add-note": { "text": { "contains": "day" } } }), "add-note.text"),
+        (
+            json!({ "add-note": { "text": { "contains": "day" } } }),
+            "add-note.text",
+        ),
         (json!({ "add-note": [] }), "add-note"),
     ] {
         let told = difference(&expected, &found, "").unwrap_or_default();

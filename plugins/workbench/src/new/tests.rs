@@ -20,7 +20,10 @@ fn every_hook_begins_in_every_language_with_a_manifest_that_holds_and_a_case() {
             assert_eq!(project.manifest.hooks.keys().copied().collect::<Vec<_>>(), [hook]);
             assert_eq!(project.manifest.extension.large_runtime, *language != Language::Rust);
             let cases = case::read_all(&dir.join("tests")).expect("cases");
-            assert!(cases.iter().all(|case| case.hook == hook) && !cases.is_empty(), "{name}");
+            assert!(
+                cases.iter().all(|case| case.hook == hook) && !cases.is_empty(),
+                "{name}"
+            );
             for file in ["README.md", "LICENSE", ".gitignore", "config.schema.json"] {
                 let text = std::fs::read_to_string(dir.join(file)).expect(file);
                 assert!(!text.contains("EXTENSION_"), "{file} of {name}");
@@ -44,9 +47,22 @@ fn all_hooks_fit_into_one_project() {
 fn a_project_stands_by_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     for (language, files) in [
-        (Language::Rust, &["sdk/rust/Cargo.toml", "sdk/rust/wit/hooks.wit", "sdk/rust-derive/src/lib.rs"][..]),
-        (Language::Javascript, &["sdk/tavern.js", "sdk/wit/hooks.wit", "package-lock.json"]),
-        (Language::Python, &["sdk/tavern/__init__.py", "sdk/wit/hooks.wit", "requirements.txt"]),
+        (
+            Language::Rust,
+            &[
+                "sdk/rust/Cargo.toml",
+                "sdk/rust/wit/hooks.wit",
+                "sdk/rust-derive/src/lib.rs",
+            ][..],
+        ),
+        (
+            Language::Javascript,
+            &["sdk/tavern.js", "sdk/wit/hooks.wit", "package-lock.json"],
+        ),
+        (
+            Language::Python,
+            &["sdk/tavern/__init__.py", "sdk/wit/hooks.wit", "requirements.txt"],
+        ),
     ] {
         let dir = create(&format!("alone-{language}"), language, &[], folder.path()).expect("a project");
         for file in files {

@@ -18,7 +18,11 @@ fn every_check_is_shown_whether_it_was_taken_or_not() {
     assert!(!refused.accepted);
     assert_eq!(
         refused.lines,
-        ["FAIL  signature: By key 1.", "note  No icon.", "FAIL  The package does not hold."]
+        [
+            "FAIL  signature: By key 1.",
+            "note  No icon.",
+            "FAIL  The package does not hold."
+        ]
     );
 }
 

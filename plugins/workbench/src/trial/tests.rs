@@ -11,6 +11,7 @@ fn run(outcome: Outcome) -> Run {
         edits: vec![json!({ "annotate": { "key": "mood", "value": "calm" } })],
         result: Value::Null,
         kv: Values::from([(KvScope::Chat, [("count".to_owned(), json!(3))].into())]),
+        notes: Vec::new(),
         trace: None,
     }
 }
@@ -23,7 +24,10 @@ fn expect(value: Value) -> Expect {
 fn what_is_not_said_may_be_anything_but_a_failure() {
     assert!(judge(&Expect::default(), &run(Outcome::Ok)).is_empty());
     assert!(judge(&Expect::default(), &run(Outcome::Skipped)).is_empty());
-    assert_eq!(judge(&Expect::default(), &run(Outcome::Trap)), ["outcome: expected no failure, found trap"]);
+    assert_eq!(
+        judge(&Expect::default(), &run(Outcome::Trap)),
+        ["outcome: expected no failure, found trap"]
+    );
     let trap = expect(json!({ "outcome": "trap" }));
     assert!(judge(&trap, &run(Outcome::Trap)).is_empty());
     assert_eq!(judge(&trap, &run(Outcome::Ok)).len(), 1);
@@ -33,14 +37,20 @@ fn what_is_not_said_may_be_anything_but_a_failure() {
 fn every_part_of_an_expectation_is_looked_at() {
     for (expected, at) in [
         (json!({ "edits": [] }), "edits"),
-        (json!({ "edits": [{ "annotate": { "value": "wild" } }] }), "edits[0].annotate.value"),
+        (
+            json!({ "edits": [{ "annotate": { "value": "wild" } }] }),
+            "edits[0].annotate.value",
+        ),
         (json!({ "result": 1 }), "result"),
         (json!({ "kv": { "chat": { "count": 4 } } }), "kv.chat.count"),
         (json!({ "kv": { "chat": { "count": null } } }), "kv.chat.count"),
         (json!({ "note": "left out" }), "note"),
     ] {
         let faults = judge(&expect(expected), &run(Outcome::Ok));
-        assert!(faults.len() == 1 && faults[0].starts_with(&format!("{at}: ")), "{faults:?}");
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&format!("{at}: ")),
+            "{faults:?}"
+        );
     }
     let right = json!({
         "edits": [{ "annotate": { "key": "mood" } }],
@@ -55,9 +65,27 @@ fn a_call_that_gives_something_else_the_second_time_is_told() {
     assert_eq!(unlike(&first, &first.clone()), None);
     for (again, what) in [
         (run(Outcome::Trap), "outcome"),
-        (Run { edits: Vec::new(), ..first.clone() }, "edits"),
-        (Run { result: json!(1), ..first.clone() }, "result"),
-        (Run { kv: Values::new(), ..first.clone() }, "values"),
+        (
+            Run {
+                edits: Vec::new(),
+                ..first.clone()
+            },
+            "edits",
+        ),
+        (
+            Run {
+                result: json!(1),
+                ..first.clone()
+            },
+            "result",
+        ),
+        (
+            Run {
+                kv: Values::new(),
+                ..first.clone()
+            },
+            "values",
+        ),
     ] {
         let told = unlike(&first, &again).unwrap_or_default();
         assert!(told.contains(&format!("another {what} the second time")), "{told}");
