@@ -99,11 +99,11 @@ impl Host {
         unless_skipped(instance.validate_config(limits, &config.to_string()).await.result)
     }
 
-    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: that is
-    /// to be kept together with the other version, or not at all.
+    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: to be
+    /// committed together with the change of versions, so that neither stands without the other.
     ///
     /// # Errors
-    /// How it failed.
+    /// How it failed: nothing is to be written.
     pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<Vec<KvWrite>, Failure> {
         if !member.manifest.hooks.contains_key(&Hook::Lifecycle) {
             return Ok(Vec::new());

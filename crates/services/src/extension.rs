@@ -12,7 +12,6 @@ mod keys;
 mod ports;
 mod publish;
 mod registry;
-mod shim;
 mod upgrade;
 mod vault;
 
