@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -19,6 +18,7 @@ pub use crate::bindings::exports::tavern::extension::listing_validate::Finding;
 use crate::bindings::exports::tavern::extension::search_rank::Change;
 pub use crate::bindings::exports::tavern::extension::search_rank::Item;
 use crate::bindings::tavern::extension::types::Pair;
+use crate::calls::scaled;
 use crate::chain::{Chain, Member};
 use crate::host::Host;
 use crate::imports::log::clean;
@@ -245,15 +245,7 @@ impl Host {
 
     fn limits_outside(&self, member: &Member, fuel: u64) -> CallLimits {
         let limits = &self.settings().limits;
-        let factor = if member.program.large_runtime {
-            limits.large_runtime_factor
-        } else {
-            1
-        };
-        CallLimits {
-            fuel: fuel.saturating_mul(factor),
-            wall: Duration::from_millis(limits.wall_http_ms),
-        }
+        scaled(limits, member, fuel, limits.wall_http_ms)
     }
 }
 
