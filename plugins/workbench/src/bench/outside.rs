@@ -41,7 +41,7 @@ pub(super) async fn call(host: &Host, member: Member, case: &Case) -> Run {
         }
         _ => {
             let done = match &case.input.migrate_from {
-                Some(version) => host.migrate(&member, version).await,
+                Some(version) => host.migrate(&member, version).await.map(drop),
                 None => host.validate_config(&member, &member.config).await,
             };
             ran(Value::Null, done.err().map(|failure| (String::new(), failure)))
