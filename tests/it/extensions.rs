@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Author, Client, Draft, Tavern, code_of, text, user_errors};
 
 const PUBLISH: &str = "mutation($f: Upload!, $k: String) { publishExtension(input: { package: $f, publicKey: $k }) { extension { id name title } version { version yanked packageSha256 countersignature } report { passed checks { name passed message } warnings } userErrors { message field code } } }";
-const INSTALL: &str = "mutation($i: InstallExtensionInput!) { installExtension(input: $i) { installation { ...I } userErrors { message field code } } } ";
+pub const INSTALL: &str = "mutation($i: InstallExtensionInput!) { installExtension(input: $i) { installation { ...I } userErrors { message field code } } } ";
 const CONFIGURE: &str = "mutation($i: ConfigureInstallationInput!) { configureInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
 const UPGRADE: &str = "mutation($i: UpgradeInstallationInput!) { upgradeInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
 const ROLLBACK: &str = "mutation($i: RollbackInstallationInput!) { rollbackInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
@@ -29,7 +29,7 @@ async fn publish_bytes(client: &Client, key: Option<&Author>, package: Vec<u8>) 
 }
 
 /// Publishes what is right.
-async fn published(client: &Client, author: &Author, draft: &Draft) {
+pub async fn published(client: &Client, author: &Author, draft: &Draft) {
     let payload = publish(client, author, draft).await;
     assert_eq!(user_errors(&payload), [""; 0], "{payload:#}");
     assert_eq!(payload["report"]["passed"], true, "{payload:#}");
@@ -51,7 +51,7 @@ async fn run(client: &Client, mutation: &str, input: Value) -> Value {
 }
 
 /// The installation that comes of a mutation that works.
-async fn done(client: &Client, mutation: &str, input: Value) -> Value {
+pub async fn done(client: &Client, mutation: &str, input: Value) -> Value {
     let mut payload = run(client, mutation, input).await;
     assert_eq!(user_errors(&payload), [""; 0], "{payload:#}");
     payload["installation"].take()

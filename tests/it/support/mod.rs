@@ -14,7 +14,7 @@ use tavern::config::Config;
 use tavern_domain::{Actor, Role};
 
 pub use card::{png_card, png_with_chunk, v2_card};
-pub use extension::{Author, Draft};
+pub use extension::{Author, Draft, tool};
 pub use provider::{Fake, Script};
 pub use socket::Socket;
 
