@@ -21,5 +21,6 @@ mod relations;
 mod setup;
 mod streams;
 mod support;
+mod tools;
 mod world_book_files;
 mod world_books;
