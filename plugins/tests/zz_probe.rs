@@ -7,7 +7,11 @@ use tavern_plugins::settings::{CompileSettings, PluginSettings};
 
 #[tokio::test]
 async fn probe() {
-    for path in ["/tmp/bw/js/proj/out.wasm", "/tmp/bw/try/js-all/target/extension.wasm", "/tmp/bw/try/py-all/target/extension.wasm"] {
+    for path in [
+        "/tmp/bw/js/proj/out.wasm",
+        "/tmp/bw/try/js-all/target/extension.wasm",
+        "/tmp/bw/try/py-all/target/extension.wasm",
+    ] {
         let bytes = std::fs::read(path).unwrap();
         let folder = tempfile::TempDir::new().unwrap();
         let host = || {
@@ -19,14 +23,26 @@ async fn probe() {
             };
             let mut settings = PluginSettings::default();
             settings.limits.wall_ms = 10_000;
-            Host::new(settings, compile, [3; 32], Arc::new(MemoryPorts::default()), Arc::new(SystemClock)).unwrap()
+            Host::new(
+                settings,
+                compile,
+                [3; 32],
+                Arc::new(MemoryPorts::default()),
+                Arc::new(SystemClock),
+            )
+            .unwrap()
         };
         for _ in 0..2 {
             let started = Instant::now();
             let host = host();
             let made = started.elapsed();
             let checked = host.check_component(bytes.clone().into(), true).await;
-            println!("{path} {} host {made:?} all {:?}: {:?}", bytes.len(), started.elapsed(), checked.map(|i| (i.hooks, i.memories, i.initial_memory, i.tables, i.initial_table)));
+            println!(
+                "{path} {} host {made:?} all {:?}: {:?}",
+                bytes.len(),
+                started.elapsed(),
+                checked.map(|i| (i.hooks, i.memories, i.initial_memory, i.tables, i.initial_table))
+            );
             let started = Instant::now();
             let checked = host.check_component(bytes.clone().into(), true).await;
             println!("  again {:?} {}", started.elapsed(), checked.is_ok());
