@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -19,6 +18,7 @@ pub use crate::bindings::exports::tavern::extension::listing_validate::Finding;
 use crate::bindings::exports::tavern::extension::search_rank::Change;
 pub use crate::bindings::exports::tavern::extension::search_rank::Item;
 use crate::bindings::tavern::extension::types::Pair;
+use crate::calls::scaled;
 use crate::chain::{Chain, Member};
 use crate::host::Host;
 use crate::imports::log::clean;
@@ -99,11 +99,11 @@ impl Host {
         unless_skipped(instance.validate_config(limits, &config.to_string()).await.result)
     }
 
-    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: that is
-    /// to be kept together with the other version, or not at all.
+    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: to be
+    /// committed together with the change of versions, so that neither stands without the other.
     ///
     /// # Errors
-    /// How it failed.
+    /// How it failed: nothing is to be written.
     pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<Vec<KvWrite>, Failure> {
         if !member.manifest.hooks.contains_key(&Hook::Lifecycle) {
             return Ok(Vec::new());
@@ -245,15 +245,7 @@ impl Host {
 
     fn limits_outside(&self, member: &Member, fuel: u64) -> CallLimits {
         let limits = &self.settings().limits;
-        let factor = if member.program.large_runtime {
-            limits.large_runtime_factor
-        } else {
-            1
-        };
-        CallLimits {
-            fuel: fuel.saturating_mul(factor),
-            wall: Duration::from_millis(limits.wall_http_ms),
-        }
+        scaled(limits, member, fuel, limits.wall_http_ms)
     }
 }
 

@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
 use proptest::prelude::*;
 use serde_json::json;
-use tavern_domain::InstallationId;
+use tavern_domain::extension::Hook;
 
 use super::*;
 use crate::bindings::exports::tavern::extension::after_reply::Effect;
@@ -10,48 +8,12 @@ use crate::bindings::exports::tavern::extension::before_prompt::{Edit, Note};
 use crate::bindings::exports::tavern::extension::prompt_transform::{Op, Placed, Replacement};
 use crate::bindings::exports::tavern::extension::world_info::{Activation, Addition, Candidate, Selection};
 use crate::bindings::tavern::extension::types::Message;
-use crate::manifest::{About, Manifest};
-use crate::program::{Bytewise, Program};
+use crate::manifest::HookSettings;
+use crate::testing::codeless_member;
 use crate::turn::Transformed;
 
 fn member(granted: &[&str]) -> Member {
-    let extension = About {
-        id: "test/guest".into(),
-        version: "1.0.0".into(),
-        title: String::new(),
-        summary: String::new(),
-        api: "^0.1".into(),
-        license: "MIT".into(),
-        repository: None,
-        keywords: Vec::new(),
-        large_runtime: false,
-    };
-    let manifest = Manifest {
-        extension,
-        hooks: Default::default(),
-        permissions: Default::default(),
-        macros: Vec::new(),
-        tools: Vec::new(),
-        secrets: Vec::new(),
-        metrics: Vec::new(),
-    };
-    let program = Program {
-        sha256: String::new(),
-        source: Arc::new(Bytewise(bytes::Bytes::new())),
-        large_runtime: false,
-    };
-    let granted = granted.iter().map(|text| text.parse().expect("a capability"));
-    Member {
-        installation: InstallationId::new(),
-        name: "test/guest".into(),
-        version: "1.0.0".into(),
-        manifest: Arc::new(manifest),
-        program: Arc::new(program),
-        granted: Arc::new(granted.collect()),
-        config: Arc::default(),
-        priority: None,
-        fail_closed: false,
-    }
+    codeless_member(Hook::PromptTransform, HookSettings::default(), granted)
 }
 
 fn note_edit(position: &str, role: Role, text: &str) -> Edit {

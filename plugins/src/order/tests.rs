@@ -1,51 +1,16 @@
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
-use tavern_domain::InstallationId;
 
 use super::*;
 use crate::chain::Chain;
-use crate::manifest::{About, Manifest};
-use crate::program::{Bytewise, Program};
+use crate::testing::codeless_member;
 
 /// Name, phase, priority, and the names it wants to be before and after.
 type Wish<'a> = (&'a str, Phase, i32, &'a [&'a str], &'a [&'a str]);
 
 fn member(name: &str, settings: HookSettings) -> Member {
-    let extension = About {
-        id: name.into(),
-        version: "1.0.0".into(),
-        title: name.into(),
-        summary: String::new(),
-        api: "^0.1".into(),
-        license: "MIT".into(),
-        repository: None,
-        keywords: Vec::new(),
-        large_runtime: false,
-    };
-    let manifest = Manifest {
-        extension,
-        hooks: BTreeMap::from([(Hook::BeforePrompt, settings)]),
-        permissions: BTreeMap::new(),
-        macros: Vec::new(),
-        tools: Vec::new(),
-        secrets: Vec::new(),
-        metrics: Vec::new(),
-    };
     Member {
-        installation: InstallationId::new(),
         name: name.into(),
-        version: "1.0.0".into(),
-        manifest: Arc::new(manifest),
-        program: Arc::new(Program {
-            sha256: String::new(),
-            source: Arc::new(Bytewise(bytes::Bytes::new())),
-            large_runtime: false,
-        }),
-        granted: Arc::default(),
-        config: Arc::default(),
-        priority: None,
-        fail_closed: false,
+        ..codeless_member(Hook::BeforePrompt, settings, &[])
     }
 }
 
@@ -129,10 +94,7 @@ fn a_circle_is_told_of_and_goes_by_priority() {
 
 #[test]
 fn a_member_is_not_called_where_it_may_not_be() {
-    let mut filter = member("filter", HookSettings::default());
-    let mut manifest = (*filter.manifest).clone();
-    manifest.hooks = BTreeMap::from([(Hook::StreamFilter, HookSettings::default())]);
-    filter.manifest = Arc::new(manifest);
+    let mut filter = codeless_member(Hook::StreamFilter, HookSettings::default(), &[]);
     assert!(!Chain::new(vec![filter.clone()]).has(Hook::StreamFilter));
     filter.granted = Arc::new(vec![tavern_domain::extension::Capability::StreamModify]);
     assert!(Chain::new(vec![filter]).has(Hook::StreamFilter));

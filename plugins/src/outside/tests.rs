@@ -122,7 +122,7 @@ fn living(validate: &str, migrate: &str) -> Guest {
 }
 
 #[tokio::test]
-async fn a_migration_hands_over_what_it_writes_only_if_it_succeeds() {
+async fn what_a_migration_would_write_is_told_if_it_succeeds_and_not_written() {
     let house = House::new();
     let no = "(call $fail (i32.const 3) (i32.const 1024) (i32.const 3))";
     let values = || house.ports.values.lock().len();
@@ -134,8 +134,9 @@ async fn a_migration_hands_over_what_it_writes_only_if_it_succeeds() {
     assert_eq!(values(), 0, "looking at a configuration stores nothing");
 
     let working = house.member(Hook::Lifecycle, &living(no, "(call $ok)").build(), &["kv:installation"]);
-    let writes = house.host.migrate(&working, "1.0.0").await.expect("it says yes");
-    assert_eq!((writes.len(), values()), (1, 0), "to be kept by whoever asked");
+    let writes = house.host.migrate(&working, "1.0.0").await.expect("it moves them");
+    assert_eq!((writes.len(), writes[0].value.as_deref()), (1, Some(&b"key"[..])));
+    assert_eq!(values(), 0);
     let failure = house
         .host
         .validate_config(&working, &json!({}))

@@ -142,7 +142,7 @@ impl Bench {
             clock,
         )?;
         let member = self.member(case)?;
-        let mut run = hooks::call(&host, member, case, facts(case)).await?;
+        let mut run = hooks::call(&host, &*ports, member, case, facts(case)).await?;
         if case.hook == Hook::AfterReply {
             let events = ports.events.lock();
             run.edits.extend(events.iter().filter_map(|(_, event)| match event {

@@ -1,7 +1,7 @@
 //! A reply in whose course functions are called, as its readers see it.
 
-use tavern_domain::generation::{GenerationOptions, StreamPosition};
 use tavern_domain::Actor;
+use tavern_domain::generation::{GenerationOptions, StreamPosition};
 
 use super::*;
 use crate::character::CardSource;
