@@ -158,7 +158,8 @@ async fn a_new_key_is_signed_by_an_old_one_and_a_revoked_one_signs_no_more() {
         .unwrap()
         .outcome
         .unwrap();
-    let first = publisher.keys[0].id.clone();
+    let mut keys = publisher.keys.iter();
+    let first = keys.find(|key| key.public_key == old.public_key()).unwrap().id.clone();
     extensions
         .revoke_publisher_key(&shop.ann, "quiet-river", &first)
         .await
