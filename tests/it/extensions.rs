@@ -21,7 +21,7 @@ async fn whoever_looks_finds_what_was_published_and_what_it_asks_for() {
         .data(
             "{ extension(name: \"acme/lantern\") { id name publisher title summary description hooks tags permissions { capability reason } \
              owner { username } installationCount viewerInstallation { id } stoppedReason \
-             latestVersion { version manifest report { passed } packageBytes packageSha256 componentSha256 keyId } \
+             latestVersion { id version manifest report { passed } packageBytes packageSha256 componentSha256 keyId } \
              versions { totalCount nodes { version yanked } } } missing: extension(name: \"acme/torch\") { id } }",
             json!({}),
         )
@@ -52,11 +52,48 @@ async fn whoever_looks_finds_what_was_published_and_what_it_asks_for() {
     let node = tavern
         .anonymous()
         .data(
-            "query($id: ID!) { node(id: $id) { ... on Extension { name } } }",
-            json!({ "id": extension["id"] }),
+            "query($e: ID!, $v: ID!) { extension: node(id: $e) { ... on Extension { name } } version: node(id: $v) { ... on ExtensionVersion { version } } }",
+            json!({ "e": extension["id"], "v": extension["latestVersion"]["id"] }),
         )
         .await;
-    assert_eq!(node["node"]["name"], "acme/lantern");
+    assert_eq!(
+        node,
+        json!({ "extension": { "name": "acme/lantern" }, "version": { "version": "1.0.0" } })
+    );
+}
+
+#[tokio::test]
+async fn versions_come_page_by_page_the_newest_first() {
+    const LIST: &str = "query($f: Int, $a: String, $l: Int, $b: String) { extension(name: \"acme/lantern\") { versions(first: $f, after: $a, last: $l, before: $b) { totalCount nodes { version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+    let (tavern, maker, author) = with_lantern().await;
+    for version in ["1.1.0", "1.10.0"] {
+        published(
+            &maker,
+            &author,
+            &Draft {
+                version,
+                ..Draft::default()
+            },
+        )
+        .await;
+    }
+    let anyone = tavern.anonymous();
+    let page = async |variables: Value| anyone.data(LIST, variables).await["extension"]["versions"].take();
+    let first = page(json!({ "f": 2 })).await;
+    assert_eq!(first["nodes"], json!([{ "version": "1.10.0" }, { "version": "1.1.0" }]));
+    assert_eq!(
+        (&first["totalCount"], &first["pageInfo"]["hasNextPage"]),
+        (&json!(3), &json!(true))
+    );
+    let next = page(json!({ "f": 2, "a": first["pageInfo"]["endCursor"] })).await;
+    assert_eq!(next["nodes"], json!([{ "version": "1.0.0" }]));
+    assert_eq!(next["pageInfo"]["hasNextPage"], false);
+    let back = page(json!({ "l": 1, "b": next["pageInfo"]["startCursor"] })).await;
+    assert_eq!(back["nodes"], json!([{ "version": "1.1.0" }]));
+    assert_eq!(back["pageInfo"]["hasPreviousPage"], true);
+    for wrong in [json!({ "f": 101 }), json!({ "a": "x" }), json!({ "f": 1, "l": 1 })] {
+        assert_eq!(anyone.code(LIST, wrong.clone()).await, "BAD_USER_INPUT", "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -316,11 +316,8 @@ async fn an_installation_does_not_exist_for_others() {
         assert_eq!(code_of(&answer), "NOT_FOUND", "{mutation}");
     }
     assert_eq!(stranger.code(UNINSTALL, json!({ "id": id })).await, "NOT_FOUND");
-    for who in [&stranger, &tavern.anonymous()] {
-        assert_eq!(
-            who.socket().await.refused(EVENTS, json!({ "id": id })).await,
-            "NOT_FOUND"
-        );
+    for (who, code) in [(&stranger, "NOT_FOUND"), (&tavern.anonymous(), "UNAUTHENTICATED")] {
+        assert_eq!(who.socket().await.refused(EVENTS, json!({ "id": id })).await, code);
     }
 }
 
