@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Author, CONFIGURE, Draft, FIELDS, INSTALL, ROLLBACK, Tavern, UPGRADE, code_of, done, installed, published, run,
-    text, user_errors, with_lantern,
+    user_errors, with_lantern,
 };
 
 const UNINSTALL: &str =

@@ -35,6 +35,7 @@ fn extension(owner: UserId, name: &str) -> Extension {
         title: format!("The {name}"),
         summary: "What it does".into(),
         killed: None,
+        installs: 0,
         created_at: NOW,
         updated_at: NOW,
     }
@@ -558,7 +559,7 @@ on_both! {
         assert_eq!(read(&store, one.id, &["a"]).await, [None]);
         assert_eq!(store.extensions.logs(one.id, 10).await.expect("read"), []);
         let query = ExtensionQuery { filter: ExtensionFilter::default(), order: ExtensionOrder::Popular, page: first(1, None) };
-        assert_eq!(store.extensions.list(&query).await.expect("listed").items[0].installs, 0);
+        assert_eq!(store.extensions.list(&query).await.expect("listed").items[0].extension.installs, 0);
     }
 
     async fn the_newest_lines_stay_and_those_of_others_too(store: Store) {
