@@ -6,19 +6,23 @@
 
 mod component;
 pub mod schema;
+#[cfg(feature = "sandbox")]
 mod smoke;
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;
 mod texts;
 
+#[cfg(feature = "sandbox")]
 use bytes::Bytes;
 
+#[cfg(feature = "sandbox")]
 use crate::host::Host;
 use crate::package::{self, Check, Package, Report};
 use crate::settings::PluginSettings;
 
 pub use schema::{check_config, secret_names, split_secrets};
 
+#[cfg(feature = "sandbox")]
 /// Every check: [`read`], the signature with one of `keys`, and [`run`]. The package comes with a report that
 /// [`passed`](Report::passed), and with no other.
 pub async fn check(host: &Host, bytes: Bytes, keys: &[String]) -> (Option<Package>, Report) {
@@ -94,6 +98,7 @@ pub fn signature(package: &Package, keys: &[String], report: &mut Report) -> boo
     }
 }
 
+#[cfg(feature = "sandbox")]
 /// Compiles the component, and calls each hook twice with made-up inputs: what traps is refused, and what says
 /// something else the second time is a warning. A package that has failed before is not run.
 pub async fn run(host: &Host, package: &Package, report: &mut Report) {
