@@ -100,5 +100,16 @@ pub async fn run(host: &Host, package: &Package, report: &mut Report) {
     if !report.passed() {
         return;
     }
+    let large_runtime = package.manifest.extension.large_runtime;
+    match host.check_component(package.component.clone(), large_runtime).await {
+        Ok(_) => report.pass("component.compiles", "It can be run here."),
+        Err(message) => {
+            report.fail(
+                "component.compiles",
+                format!("The component cannot be run here: {message}."),
+            );
+            return;
+        }
+    }
     smoke::run(host, package, report).await;
 }

@@ -33,8 +33,6 @@ pub(crate) struct Inner {
     pub settings: PluginSettings,
     pub ports: Arc<dyn Ports>,
     pub clock: Arc<dyn Clock>,
-    pub guard: Arc<Guard>,
-    pub pseudonyms: Pseudonyms,
     pub engine: Engine,
     pub ticker: Arc<Ticker>,
     pub linker: Linker<State>,
@@ -42,6 +40,8 @@ pub(crate) struct Inner {
     pub egress: Egress,
     calls: Places,
     filters: Places,
+    pub guard: Arc<Guard>,
+    pub pseudonyms: Pseudonyms,
 }
 
 /// Why there is no host.
@@ -79,12 +79,12 @@ impl Host {
         mark.update(b"compiled extensions");
         let programs = Programs::open(compile, mark.finalize().into_bytes().into(), &engine, &settings.limits)?;
         Ok(Self(Arc::new(Inner {
-            guard: Guard::new(&settings.killed),
-            pseudonyms: Pseudonyms::new(&key),
             calls: Places::new(settings.sandboxes, &settings),
             filters: Places::new(settings.filter_sandboxes, &settings),
             egress: Egress::new(&settings),
             ticker: Arc::new(Ticker::start(&engine)?),
+            guard: Guard::new(&settings.killed),
+            pseudonyms: Pseudonyms::new(&key),
             settings,
             ports,
             clock,

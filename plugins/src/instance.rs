@@ -17,14 +17,12 @@ use wasmtime::component::{Instance as Made, InstancePre, ResourceAny};
 
 use crate::bindings::exports::tavern::extension as hooks;
 use crate::bindings::tavern::extension::types::{HookError, Message, Pair, Turn};
+use crate::calls::scaled;
 use crate::chain::Member;
 use crate::host::Host;
 use crate::ports::KvWrite;
 use crate::program::Loaded;
 use crate::store::{self, Call, State};
-
-/// Times as long as others that guests with an interpreter may take to start.
-const LARGE_START: u32 = 4;
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,15 +163,7 @@ impl Instance {
         let loaded = load(host, member).await?;
         let place = host.place(share).await?;
         let settings = &host.settings().limits;
-        let (factor, patience) = if member.program.large_runtime {
-            (settings.large_runtime_factor, LARGE_START)
-        } else {
-            (1, 1)
-        };
-        let limits = CallLimits {
-            fuel: settings.fuel_prompt.saturating_mul(factor),
-            wall: Duration::from_millis(settings.wall_ms) * patience,
-        };
+        let limits = scaled(settings, member, settings.fuel_prompt, settings.wall_ms);
         let state = State::new(host.clone(), Arc::clone(member), facts, place);
         let mut store = store::new(state).map_err(|error| outcome::of_start(&error, None))?;
         begin(&mut store, limits).map_err(|error| outcome::of_start(&error, None))?;

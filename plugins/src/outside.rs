@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -19,12 +18,14 @@ pub use crate::bindings::exports::tavern::extension::listing_validate::Finding;
 use crate::bindings::exports::tavern::extension::search_rank::Change;
 pub use crate::bindings::exports::tavern::extension::search_rank::Item;
 use crate::bindings::tavern::extension::types::Pair;
+use crate::calls::scaled;
 use crate::chain::{Chain, Member};
 use crate::host::Host;
 use crate::imports::log::clean;
 use crate::inspect::Inspection;
 use crate::instance::{CallFacts, CallLimits, Failure, Instance, Share};
 use crate::manifest::{About, Manifest};
+use crate::ports::KvWrite;
 use crate::program::Program;
 
 /// Findings of one extension, and bytes of one.
@@ -98,27 +99,19 @@ impl Host {
         unless_skipped(instance.validate_config(limits, &config.to_string()).await.result)
     }
 
-    /// Lets an extension adapt its values after another version of it ran. They are kept if it succeeds.
+    /// Lets an extension adapt its values after another version of it ran. Gives what it would write: to be
+    /// committed together with the change of versions, so that neither stands without the other.
     ///
     /// # Errors
-    /// How it failed: nothing has changed.
-    pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<(), Failure> {
+    /// How it failed: nothing is to be written.
+    pub async fn migrate(&self, member: &Arc<Member>, from: &str) -> Result<Vec<KvWrite>, Failure> {
         if !member.manifest.hooks.contains_key(&Hook::Lifecycle) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut instance = self.outside(member).await?;
         let limits = self.limits_outside(member, self.settings().limits.fuel_validate);
         unless_skipped(instance.migrate(limits, from).await.result)?;
-        let writes = instance.take_writes();
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let committed = self.inner().ports.kv_commit(member.installation, writes).await;
-        committed.map_err(|fault| Failure {
-            outcome: Outcome::HostError,
-            message: fault.to_string(),
-            retryable: true,
-        })
+        Ok(instance.take_writes())
     }
 
     /// What extensions say of a listing (JSON).
@@ -252,15 +245,7 @@ impl Host {
 
     fn limits_outside(&self, member: &Member, fuel: u64) -> CallLimits {
         let limits = &self.settings().limits;
-        let factor = if member.program.large_runtime {
-            limits.large_runtime_factor
-        } else {
-            1
-        };
-        CallLimits {
-            fuel: fuel.saturating_mul(factor),
-            wall: Duration::from_millis(limits.wall_http_ms),
-        }
+        scaled(limits, member, fuel, limits.wall_http_ms)
     }
 }
 

@@ -163,9 +163,8 @@ impl Runner<'_> {
                 ..limits
             };
             let result = Box::pin(self.attempt(member, seat, left, limits, call, trace)).await;
-            let may_again = |failure: &Failure| failure.retryable && failure.outcome != Outcome::Trap;
             match &result {
-                Err(failure) if may_again(failure) && !is_again && began.elapsed() < patience => {
+                Err(failure) if may_retry(failure) && !is_again && began.elapsed() < patience => {
                     note(&mut trace.notes, &format!("Tried once more: {}", failure.message));
                     is_again = true;
                 }
@@ -315,6 +314,11 @@ pub(crate) fn failed(outcome: Outcome, message: &str) -> Failure {
         message: message.to_owned(),
         retryable: false,
     }
+}
+
+/// Only what the guest itself says may work the next time. Whoever trapped is not asked again.
+pub(crate) fn may_retry(failure: &Failure) -> bool {
+    failure.retryable && failure.outcome == Outcome::GuestError
 }
 
 fn out_of_time() -> Failure {

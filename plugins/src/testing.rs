@@ -1,6 +1,7 @@
 //! What tests of this crate share: guests out of text, and a host to run them.
 
 pub(crate) mod guest;
+pub(crate) mod scripted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,24 +67,9 @@ impl House {
     pub fn plain_member(&self, hook: Hook, component: &[u8], granted: &[&str]) -> Member {
         let program = Program::of(component.to_vec().into(), false);
         self.compile(component, &program.sha256);
-        let mut manifest: Manifest = toml::from_str(
-            "[extension]\nid = 'test/guest'\nversion = '1.0.0'\ntitle = 'Guest'\nsummary = 'A guest'\n\
-             api = '^0.1'\nlicense = 'MIT'\n",
-        )
-        .expect("a manifest");
-        manifest.hooks = BTreeMap::from([(hook, HookSettings::default())]);
-        manifest.metrics = vec!["rolls".into()];
-        let granted: Vec<Capability> = granted.iter().map(|text| text.parse().expect("a capability")).collect();
         Member {
-            installation: InstallationId::new(),
-            name: "test/guest".into(),
-            version: "1.0.0".into(),
-            manifest: Arc::new(manifest),
             program: Arc::new(program),
-            granted: Arc::new(granted),
-            config: Arc::new(json!({"sides": 6})),
-            priority: None,
-            fail_closed: false,
+            ..codeless_member(hook, HookSettings::default(), granted)
         }
     }
 
@@ -110,6 +96,29 @@ impl House {
         let settings = self.host.settings();
         let all = (settings.sandboxes as usize, settings.filter_sandboxes as usize);
         assert_eq!(self.host.free_sandboxes(), all);
+    }
+}
+
+/// An installation that is not to be run.
+pub(crate) fn codeless_member(hook: Hook, settings: HookSettings, granted: &[&str]) -> Member {
+    let mut manifest: Manifest = toml::from_str(
+        "[extension]\nid = 'test/guest'\nversion = '1.0.0'\ntitle = 'Guest'\nsummary = 'A guest'\n\
+         api = '^0.1'\nlicense = 'MIT'\n",
+    )
+    .expect("a manifest");
+    manifest.hooks = BTreeMap::from([(hook, settings)]);
+    manifest.metrics = vec!["rolls".into()];
+    let granted: Vec<Capability> = granted.iter().map(|text| text.parse().expect("a capability")).collect();
+    Member {
+        installation: InstallationId::new(),
+        name: "test/guest".into(),
+        version: "1.0.0".into(),
+        manifest: Arc::new(manifest),
+        program: Arc::new(Program::of(bytes::Bytes::new(), false)),
+        granted: Arc::new(granted),
+        config: Arc::new(json!({"sides": 6})),
+        priority: None,
+        fail_closed: false,
     }
 }
 

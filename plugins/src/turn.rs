@@ -531,3 +531,6 @@ pub struct Outside {
     pub installation: InstallationId,
     pub now: Timestamp,
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

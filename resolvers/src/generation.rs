@@ -10,14 +10,14 @@ use tavern_schema::generation::{
     GenerationStatus, StopGenerationInput, Usage,
 };
 use tavern_schema::id::parse_id;
-use tavern_schema::prompt::PromptPreview;
+use tavern_schema::prompt::{PluginTrace, PromptPreview};
 use tavern_services::live::ReplyEvent;
 use tavern_services::turn::ReplyRequest;
 
 use crate::character::Character;
 use crate::chat::{ChatSession, load_session};
 use crate::context::RequestContext;
-use crate::loaders::shared;
+use crate::loaders::{CallsOf, shared};
 use crate::message::{Message, load_message};
 use crate::payload::payload;
 
@@ -65,6 +65,14 @@ impl Generation {
     async fn prompt(&self, ctx: &Context<'_>) -> Option<PromptPreview> {
         let services = &RequestContext::of(ctx).services;
         nullable(ctx, services.chats.sent_prompt(self.more.id).await).map(Into::into)
+    }
+
+    /// Every call of an extension for it, in order, those after the reply included; nothing once they are no
+    /// longer kept.
+    async fn plugins(&self, ctx: &Context<'_>) -> Result<Vec<PluginTrace>> {
+        let calls = RequestContext::of(ctx).loaders().load_one(CallsOf(self.more.id));
+        let calls = Box::pin(calls).await.map_err(|error| operation_error(&shared(error)))?;
+        Ok(calls.unwrap_or_default().into_iter().map(Into::into).collect())
     }
 
     /// What it has written, so far or in all.

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tavern_domain::account::User;
 use tavern_domain::character::Character;
 use tavern_domain::chat::{ChatSession, Message};
-use tavern_domain::extension::{Extension, ExtensionVersion, Installation};
+use tavern_domain::extension::{Extension, ExtensionVersion, Installation, PluginTrace};
 use tavern_domain::generation::Generation;
 use tavern_domain::lore::WorldBook;
 use tavern_domain::persona::Persona;
@@ -140,6 +140,25 @@ loader!(
     },
     |version| Newest(version.extension)
 );
+
+/// The calls of extensions for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CallsOf(pub GenerationId);
+
+impl Loader<CallsOf> for Loaders {
+    type Value = Vec<PluginTrace>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[CallsOf]) -> Result<HashMap<CallsOf, Vec<PluginTrace>>, Arc<Error>> {
+        let ids: Vec<_> = keys.iter().map(|CallsOf(id)| *id).collect();
+        let found = self.services.chats.plugin_traces(&ids).await.map_err(Arc::new)?;
+        let mut calls: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, trace) in found {
+            calls.entry(CallsOf(id)).or_default().push(trace);
+        }
+        Ok(calls)
+    }
+}
 
 /// The caller's installation of an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use tavern_domain::{
-    CharacterId, Error, ExtensionId, GenerationId, InstallationId, MessageId, PersonaId, PresetId, SessionId, UserId,
-    ViewerId, WorldBookId,
+    CharacterId, Error, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, MessageId, PersonaId, PresetId,
+    SessionId, UserId, ViewerId, WorldBookId,
 };
 use tavern_schema::error::{nullable, operation_error};
+use tavern_schema::extension::ExtensionVersion;
 use tavern_schema::id::parse_id;
 use tavern_schema::preset::Preset;
 
@@ -35,6 +36,7 @@ pub enum Node {
     Preset(Box<Preset>),
     Persona(Box<Persona>),
     Extension(Box<Extension>),
+    ExtensionVersion(Box<ExtensionVersion>),
     Installation(Box<Installation>),
 }
 
@@ -114,6 +116,11 @@ async fn load(ctx: &Context<'_>, field: &str, id: &ID) -> Result<Option<Node>, E
         ExtensionId::PREFIX => load_extension(ctx, parse_id(field, id)?)
             .await?
             .map(|found| Node::Extension(Box::new(found))),
+        ExtensionVersionId::PREFIX => loaders
+            .load_one(parse_id::<ExtensionVersionId>(field, id)?)
+            .await
+            .map_err(shared)?
+            .map(|found| Node::ExtensionVersion(Box::new(found.into()))),
         InstallationId::PREFIX => load_installation(ctx, parse_id(field, id)?)
             .await?
             .map(|found| Node::Installation(Box::new(found))),

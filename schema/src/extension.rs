@@ -96,6 +96,7 @@ pub struct ExtensionPermission {
 /// A version: immutable but for its being yanked or stopped.
 #[derive(SimpleObject, Debug, Clone)]
 pub struct ExtensionVersion {
+    pub id: ID,
     pub version: String,
     /// `extension.toml`.
     pub manifest: Json<Value>,
@@ -127,6 +128,7 @@ pub struct ExtensionVersion {
 impl From<domain::ExtensionVersion> for ExtensionVersion {
     fn from(version: domain::ExtensionVersion) -> Self {
         Self {
+            id: version.id.to_string().into(),
             version: version.version,
             permissions: permissions(&version.manifest),
             hooks: hooks(&version.manifest),

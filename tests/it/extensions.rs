@@ -1,79 +1,16 @@
-//! Extensions: published, found, installed, configured, upgraded, taken back, and seen in a turn.
+//! Extensions: published, refused, found.
 
 use serde_json::{Value, json};
 
-use crate::support::{Author, Client, Draft, Tavern, code_of, text, user_errors};
-
-const PUBLISH: &str = "mutation($f: Upload!, $k: String) { publishExtension(input: { package: $f, publicKey: $k }) { extension { id name title } version { version yanked packageSha256 countersignature } report { passed checks { name passed message } warnings } userErrors { message field code } } }";
-const INSTALL: &str = "mutation($i: InstallExtensionInput!) { installExtension(input: $i) { installation { ...I } userErrors { message field code } } } ";
-const CONFIGURE: &str = "mutation($i: ConfigureInstallationInput!) { configureInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
-const UPGRADE: &str = "mutation($i: UpgradeInstallationInput!) { upgradeInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
-const ROLLBACK: &str = "mutation($i: RollbackInstallationInput!) { rollbackInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
-const FIELDS: &str = "fragment I on Installation { id name version versionReq grants config secrets { name isSet } enabled priority pendingVersion { version } pendingPermissions { capability reason } previousVersions { version } disabledReason revision }";
-const UNINSTALL: &str =
-    "mutation($id: ID!) { uninstallExtension(input: { id: $id }) { deletedId userErrors { message field code } } }";
-const YANK: &str = "mutation($i: YankExtensionInput!) { yankExtension(input: $i) { version { version yanked yankReason } userErrors { message field code } } }";
-
-/// Publishes a draft; the payload.
-async fn publish(client: &Client, author: &Author, draft: &Draft) -> Value {
-    publish_bytes(client, Some(author), author.package(draft)).await
-}
-
-async fn publish_bytes(client: &Client, key: Option<&Author>, package: Vec<u8>) -> Value {
-    let variables = json!({ "k": key.map(Author::public_key) });
-    let mut answer = client
-        .upload_with(PUBLISH, variables, "extension.tavext", package)
-        .await;
-    assert!(answer.get("errors").is_none(), "{answer:#}");
-    answer["data"]["publishExtension"].take()
-}
-
-/// Publishes what is right.
-async fn published(client: &Client, author: &Author, draft: &Draft) {
-    let payload = publish(client, author, draft).await;
-    assert_eq!(user_errors(&payload), [""; 0], "{payload:#}");
-    assert_eq!(payload["report"]["passed"], true, "{payload:#}");
-    assert_eq!(payload["version"]["version"], draft.version);
-}
+use crate::support::{
+    Author, Draft, INSTALL, Tavern, done, publish, publish_bytes, published, text, user_errors, with_lantern,
+};
 
 /// The checks of a report that failed.
 fn failed(payload: &Value) -> Vec<String> {
     let checks = payload["report"]["checks"].as_array().expect("a report");
     let failed = checks.iter().filter(|check| check["passed"] == false);
     failed.map(|check| text(&check["name"], payload)).collect()
-}
-
-/// Runs a mutation on installations; its payload.
-async fn run(client: &Client, mutation: &str, input: Value) -> Value {
-    let mut data = client.data(&format!("{mutation}{FIELDS}"), json!({ "i": input })).await;
-    let payload = data.as_object_mut().expect("data").values_mut().next();
-    payload.expect("a payload").take()
-}
-
-/// The installation that comes of a mutation that works.
-async fn done(client: &Client, mutation: &str, input: Value) -> Value {
-    let mut payload = run(client, mutation, input).await;
-    assert_eq!(user_errors(&payload), [""; 0], "{payload:#}");
-    payload["installation"].take()
-}
-
-/// Installs the lantern with all it asks for; the installation.
-async fn installed(client: &Client) -> Value {
-    done(
-        client,
-        INSTALL,
-        json!({ "name": "acme/lantern", "grants": ["prompt.insert"] }),
-    )
-    .await
-}
-
-/// A server with the lantern on it, and who made it.
-async fn with_lantern() -> (Tavern, Client, Author) {
-    let tavern = Tavern::start().await;
-    let maker = tavern.user("maker").await;
-    let author = Author::new();
-    published(&maker, &author, &Draft::default()).await;
-    (tavern, maker, author)
 }
 
 #[tokio::test]
@@ -84,7 +21,7 @@ async fn whoever_looks_finds_what_was_published_and_what_it_asks_for() {
         .data(
             "{ extension(name: \"acme/lantern\") { id name publisher title summary description hooks tags permissions { capability reason } \
              owner { username } installationCount viewerInstallation { id } stoppedReason \
-             latestVersion { version manifest report { passed } packageBytes packageSha256 componentSha256 keyId } \
+             latestVersion { id version manifest report { passed } packageBytes packageSha256 componentSha256 keyId } \
              versions { totalCount nodes { version yanked } } } missing: extension(name: \"acme/torch\") { id } }",
             json!({}),
         )
@@ -115,11 +52,48 @@ async fn whoever_looks_finds_what_was_published_and_what_it_asks_for() {
     let node = tavern
         .anonymous()
         .data(
-            "query($id: ID!) { node(id: $id) { ... on Extension { name } } }",
-            json!({ "id": extension["id"] }),
+            "query($e: ID!, $v: ID!) { extension: node(id: $e) { ... on Extension { name } } version: node(id: $v) { ... on ExtensionVersion { version } } }",
+            json!({ "e": extension["id"], "v": extension["latestVersion"]["id"] }),
         )
         .await;
-    assert_eq!(node["node"]["name"], "acme/lantern");
+    assert_eq!(
+        node,
+        json!({ "extension": { "name": "acme/lantern" }, "version": { "version": "1.0.0" } })
+    );
+}
+
+#[tokio::test]
+async fn versions_come_page_by_page_the_newest_first() {
+    const LIST: &str = "query($f: Int, $a: String, $l: Int, $b: String) { extension(name: \"acme/lantern\") { versions(first: $f, after: $a, last: $l, before: $b) { totalCount nodes { version } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+    let (tavern, maker, author) = with_lantern().await;
+    for version in ["1.1.0", "1.10.0"] {
+        published(
+            &maker,
+            &author,
+            &Draft {
+                version,
+                ..Draft::default()
+            },
+        )
+        .await;
+    }
+    let anyone = tavern.anonymous();
+    let page = async |variables: Value| anyone.data(LIST, variables).await["extension"]["versions"].take();
+    let first = page(json!({ "f": 2 })).await;
+    assert_eq!(first["nodes"], json!([{ "version": "1.10.0" }, { "version": "1.1.0" }]));
+    assert_eq!(
+        (&first["totalCount"], &first["pageInfo"]["hasNextPage"]),
+        (&json!(3), &json!(true))
+    );
+    let next = page(json!({ "f": 2, "a": first["pageInfo"]["endCursor"] })).await;
+    assert_eq!(next["nodes"], json!([{ "version": "1.0.0" }]));
+    assert_eq!(next["pageInfo"]["hasNextPage"], false);
+    let back = page(json!({ "l": 1, "b": next["pageInfo"]["startCursor"] })).await;
+    assert_eq!(back["nodes"], json!([{ "version": "1.1.0" }]));
+    assert_eq!(back["pageInfo"]["hasPreviousPage"], true);
+    for wrong in [json!({ "f": 101 }), json!({ "a": "x" }), json!({ "f": 1, "l": 1 })] {
+        assert_eq!(anyone.code(LIST, wrong.clone()).await, "BAD_USER_INPUT", "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -190,6 +164,10 @@ async fn a_package_may_be_so_large() {
     let payload = publish_bytes(&maker, Some(&author), vec![0; 20_001]).await;
     assert_eq!(user_errors(&payload), ["BAD_USER_INPUT package"], "{payload:#}");
     assert_eq!(failed(&payload), ["package.size"]);
+    let told = maker
+        .data("{ serviceLimits { extensions { packageBytes } } }", json!({}))
+        .await;
+    assert_eq!(told["serviceLimits"]["extensions"]["packageBytes"], 20_000);
 }
 
 #[tokio::test]
@@ -240,7 +218,7 @@ async fn the_first_publication_needs_a_key_and_the_next_does_not() {
 
 #[tokio::test]
 async fn a_new_key_comes_on_the_word_of_an_old_one() {
-    const ROTATE: &str = "mutation($p: String!, $k: String!, $s: String!) { rotatePublisherKey(input: { publisher: $p, newPublicKey: $k, signature: $s }) { publisher { name keys { keyId publicKey revokedAt } } userErrors { message field code } } }";
+    const ROTATE: &str = "mutation($p: String!, $k: String!, $s: String!) { rotatePublisherKey(input: { publisher: $p, publicKey: $k, signature: $s }) { publisher { name keys { keyId publicKey revokedAt } } userErrors { message field code } } }";
     let (tavern, maker, author) = with_lantern().await;
     let new = Author::new();
     let key = new.public_key();
@@ -249,7 +227,8 @@ async fn a_new_key_comes_on_the_word_of_an_old_one() {
         ..Draft::default()
     };
     assert_ne!(user_errors(&publish(&maker, &new, &next).await), [""; 0]);
-    let by_itself = new.sign(key.as_bytes(), "acme");
+    let statement = format!("acme {key}");
+    let by_itself = new.sign(statement.as_bytes(), "");
     let refused = maker
         .data(ROTATE, json!({ "p": "acme", "k": key, "s": by_itself }))
         .await;
@@ -258,7 +237,7 @@ async fn a_new_key_comes_on_the_word_of_an_old_one() {
         ["BAD_USER_INPUT signature"],
         "{refused:#}"
     );
-    let by_old = author.sign(key.as_bytes(), "acme");
+    let by_old = author.sign(statement.as_bytes(), "");
     let stranger = tavern.user("stranger").await;
     let variables = json!({ "p": "acme", "k": key, "s": by_old });
     assert_eq!(stranger.code(ROTATE, variables.clone()).await, "NOT_FOUND");
@@ -340,352 +319,4 @@ async fn lists_are_ordered_filtered_and_come_page_by_page() {
         anyone.code(LIST, json!({ "a": "not a cursor" })).await,
         "BAD_USER_INPUT"
     );
-}
-
-#[tokio::test]
-async fn an_installation_has_what_was_granted_and_no_more() {
-    let (tavern, ..) = with_lantern().await;
-    let client = tavern.user("player").await;
-    let refused = run(
-        &client,
-        INSTALL,
-        json!({ "name": "acme/lantern", "grants": ["prompt.insert", "persona"] }),
-    )
-    .await;
-    assert_eq!(user_errors(&refused), ["BAD_USER_INPUT grants"], "{refused:#}");
-    let refused = run(
-        &client,
-        INSTALL,
-        json!({ "name": "acme/lantern", "grants": ["everything"] }),
-    )
-    .await;
-    assert_eq!(user_errors(&refused), ["BAD_USER_INPUT grants"], "{refused:#}");
-    for (field, input) in [
-        ("name", json!({ "name": "acme/nothing", "grants": [] })),
-        (
-            "versionReq",
-            json!({ "name": "acme/lantern", "versionReq": "^2", "grants": [] }),
-        ),
-        (
-            "versionReq",
-            json!({ "name": "acme/lantern", "versionReq": "newest", "grants": [] }),
-        ),
-        (
-            "config",
-            json!({ "name": "acme/lantern", "grants": [], "config": { "colour": "green" } }),
-        ),
-        (
-            "secrets",
-            json!({ "name": "acme/lantern", "grants": [], "secrets": [{ "name": "key", "value": "v" }] }),
-        ),
-    ] {
-        let payload = run(&client, INSTALL, input).await;
-        let errors = user_errors(&payload);
-        assert!(
-            errors
-                .iter()
-                .all(|error| error.starts_with(&format!("BAD_USER_INPUT {field}")))
-                && !errors.is_empty(),
-            "{field}: {payload:#}"
-        );
-    }
-    let installation = installed(&client).await;
-    assert_eq!(installation["version"], "1.0.0");
-    assert_eq!(installation["grants"], json!(["prompt.insert"]));
-    assert_eq!(installation["enabled"], true);
-    let again = run(&client, INSTALL, json!({ "name": "acme/lantern", "grants": [] })).await;
-    assert_eq!(user_errors(&again), ["CONFLICT name"], "{again:#}");
-    let seen = client
-        .data(
-            "query($id: ID!) { viewer { installedExtensions { id extension { name installationCount viewerInstallation { id } } } } node(id: $id) { ... on Installation { name } } }",
-            json!({ "id": installation["id"] }),
-        )
-        .await;
-    let list = &seen["viewer"]["installedExtensions"];
-    assert_eq!(list[0]["id"], installation["id"]);
-    assert_eq!(list[0]["extension"]["viewerInstallation"]["id"], installation["id"]);
-    assert_eq!(list[0]["extension"]["installationCount"], 1);
-    assert_eq!(seen["node"]["name"], "acme/lantern");
-}
-
-/// A draft with a colour to choose and a secret to set.
-fn configurable() -> Draft {
-    Draft {
-        permissions: "\"http:api.example.org\" = \"To ask for the colour.\"\n\"secret:api-key\" = \"To be let in.\"",
-        more: "[[secrets]]\nname = \"api-key\"\ntitle = \"Key\"\nhosts = [\"api.example.org\"]\nheader = \"x-key\"",
-        schema: Some(json!({
-            "type": "object",
-            "properties": { "colour": { "type": "string", "enum": ["red", "green"] }, "size": { "type": "integer", "maximum": 3 } },
-            "additionalProperties": false
-        })),
-        ..Draft::default()
-    }
-}
-
-#[tokio::test]
-async fn a_configuration_is_checked_against_the_schema_and_a_secret_is_never_told() {
-    let tavern = Tavern::start().await;
-    let maker = tavern.user("maker").await;
-    published(&maker, &Author::new(), &configurable()).await;
-    let client = tavern.user("player").await;
-    let mut input = json!({
-        "name": "acme/lantern", "grants": ["prompt.insert", "http:api.example.org", "secret:api-key"],
-        "config": { "colour": "blue", "size": 4 }, "secrets": [{ "name": "api-key", "value": "hunter2" }]
-    });
-    let refused = run(&client, INSTALL, input.clone()).await;
-    assert_eq!(
-        user_errors(&refused),
-        ["BAD_USER_INPUT config.colour", "BAD_USER_INPUT config.size"],
-        "{refused:#}"
-    );
-    input["config"] = json!({ "colour": "green", "size": 3 });
-    let made = done(&client, INSTALL, input).await;
-    assert_eq!(made["config"], json!({ "colour": "green", "size": 3 }));
-    assert_eq!(made["secrets"], json!([{ "name": "api-key", "isSet": true }]));
-    let id = made["id"].clone();
-
-    // What is not given stays.
-    let changed = done(
-        &client,
-        CONFIGURE,
-        json!({ "id": id, "expectedRevision": made["revision"], "config": { "colour": "red" }, "priority": 10 }),
-    )
-    .await;
-    assert_eq!(changed["config"], json!({ "colour": "red" }));
-    assert_eq!(changed["priority"], 10);
-    assert_eq!(changed["grants"], made["grants"]);
-    assert_eq!(changed["secrets"][0]["isSet"], true);
-    let late = run(
-        &client,
-        CONFIGURE,
-        json!({ "id": id, "expectedRevision": made["revision"], "enabled": false }),
-    )
-    .await;
-    assert_eq!(user_errors(&late), ["CONFLICT expectedRevision"], "{late:#}");
-    for (input, error) in [
-        (json!({ "config": { "colour": 1 } }), "BAD_USER_INPUT config.colour"),
-        (json!({ "grants": ["persona"] }), "BAD_USER_INPUT grants"),
-        (json!({ "priority": 1001 }), "BAD_USER_INPUT priority"),
-        (
-            json!({ "secrets": [{ "name": "other", "value": "v" }] }),
-            "BAD_USER_INPUT secrets",
-        ),
-    ] {
-        let mut input = input;
-        input["id"] = id.clone();
-        let payload = run(&client, CONFIGURE, input).await;
-        assert!(
-            user_errors(&payload).iter().any(|told| told.starts_with(error)),
-            "{error}: {payload:#}"
-        );
-    }
-    let off = done(&client, CONFIGURE, json!({ "id": id, "enabled": false, "priority": null, "grants": [], "secrets": [{ "name": "api-key", "value": null }] })).await;
-    assert_eq!(
-        (off["enabled"].clone(), off["priority"].clone()),
-        (json!(false), Value::Null)
-    );
-    assert_eq!(off["grants"], json!([]));
-    assert_eq!(off["secrets"][0]["isSet"], false);
-    let edge = done(&client, CONFIGURE, json!({ "id": id, "priority": 1000 })).await;
-    assert_eq!(edge["priority"], 1000);
-}
-
-#[tokio::test]
-async fn an_upgrade_that_asks_for_more_waits_for_consent_and_a_rollback_takes_it_back() {
-    let (tavern, maker, author) = with_lantern().await;
-    let client = tavern.user("player").await;
-    let id = installed(&client).await["id"].clone();
-    published(
-        &maker,
-        &author,
-        &Draft {
-            version: "1.1.0",
-            ..Draft::default()
-        },
-    )
-    .await;
-    let upgraded = done(&client, UPGRADE, json!({ "id": id })).await;
-    assert_eq!(upgraded["version"], "1.1.0", "what asks for no more is taken at once");
-    assert_eq!(upgraded["previousVersions"], json!([{ "version": "1.0.0" }]));
-
-    let wider = Draft {
-        version: "1.2.0",
-        permissions: "\"persona\" = \"To light your face.\"",
-        ..Draft::default()
-    };
-    published(&maker, &author, &wider).await;
-    let waiting = done(&client, UPGRADE, json!({ "id": id })).await;
-    assert_eq!(waiting["version"], "1.1.0");
-    assert_eq!(waiting["pendingVersion"]["version"], "1.2.0");
-    assert_eq!(
-        waiting["pendingPermissions"],
-        json!([{ "capability": "persona", "reason": "To light your face." }]),
-        "only the difference"
-    );
-    assert_eq!(waiting["grants"], json!(["prompt.insert"]));
-    let agreed = done(&client, UPGRADE, json!({ "id": id, "consent": true })).await;
-    assert_eq!(agreed["version"], "1.2.0");
-    assert_eq!(
-        (agreed["pendingVersion"].clone(), agreed["pendingPermissions"].clone()),
-        (Value::Null, json!([]))
-    );
-    assert!(
-        agreed["grants"]
-            .as_array()
-            .is_some_and(|grants| grants.contains(&json!("persona"))),
-        "{agreed:#}"
-    );
-
-    let back = done(&client, ROLLBACK, json!({ "id": id })).await;
-    assert_eq!(back["version"], "1.1.0");
-    assert_eq!(back["grants"], json!(["prompt.insert"]));
-    let back = done(&client, ROLLBACK, json!({ "id": id })).await;
-    assert_eq!(back["version"], "1.0.0");
-    let end = run(&client, ROLLBACK, json!({ "id": id })).await;
-    assert_eq!(user_errors(&end).len(), 1, "there is nothing before the first: {end:#}");
-
-    // A range holds upgrades back, and names what cannot be met.
-    let held = done(&client, CONFIGURE, json!({ "id": id, "versionReq": "~1.1" })).await;
-    assert_eq!(held["versionReq"], "~1.1");
-    assert_eq!(
-        done(&client, UPGRADE, json!({ "id": id, "consent": true })).await["version"],
-        "1.1.0"
-    );
-    let refused = run(&client, UPGRADE, json!({ "id": id, "version": "9.9.9" })).await;
-    assert_eq!(user_errors(&refused), ["BAD_USER_INPUT version"], "{refused:#}");
-}
-
-#[tokio::test]
-async fn a_yanked_version_stays_where_it_is_and_goes_nowhere_else() {
-    let (tavern, maker, author) = with_lantern().await;
-    let client = tavern.user("player").await;
-    published(
-        &maker,
-        &author,
-        &Draft {
-            version: "1.1.0",
-            ..Draft::default()
-        },
-    )
-    .await;
-    let had = installed(&client).await;
-    assert_eq!(had["version"], "1.1.0");
-    let input = json!({ "i": { "name": "acme/lantern", "version": "1.1.0", "reason": "It smokes." } });
-    assert_eq!(client.code(YANK, input.clone()).await, "FORBIDDEN");
-    let yanked = maker.data(YANK, input).await;
-    assert_eq!(
-        yanked["yankExtension"]["version"],
-        json!({ "version": "1.1.0", "yanked": true, "yankReason": "It smokes." })
-    );
-    let later = tavern.user("later").await;
-    assert_eq!(installed(&later).await["version"], "1.0.0");
-    let kept = client
-        .data("{ viewer { installedExtensions { version } } }", json!({}))
-        .await;
-    assert_eq!(kept["viewer"]["installedExtensions"][0]["version"], "1.1.0");
-    let missing = json!({ "i": { "name": "acme/lantern", "version": "3.0.0", "reason": "r" } });
-    let refused = maker.data(YANK, missing).await;
-    assert_eq!(
-        user_errors(&refused["yankExtension"]),
-        ["BAD_USER_INPUT version"],
-        "{refused:#}"
-    );
-}
-
-#[tokio::test]
-async fn what_is_uninstalled_is_gone_and_may_come_again() {
-    let (tavern, ..) = with_lantern().await;
-    let client = tavern.user("player").await;
-    let first = installed(&client).await["id"].clone();
-    let gone = client.data(UNINSTALL, json!({ "id": first })).await;
-    assert_eq!(gone["uninstallExtension"]["deletedId"], first);
-    assert_eq!(client.code(UNINSTALL, json!({ "id": first })).await, "NOT_FOUND");
-    let list = client.data("{ viewer { installedExtensions { id } } extension(name: \"acme/lantern\") { installationCount viewerInstallation { id } } }", json!({})).await;
-    assert_eq!(list["viewer"]["installedExtensions"], json!([]));
-    assert_eq!(
-        list["extension"],
-        json!({ "installationCount": 0, "viewerInstallation": null })
-    );
-    assert_ne!(installed(&client).await["id"], first);
-}
-
-#[tokio::test]
-async fn an_account_has_so_many_installations() {
-    let tavern = Tavern::with(|config| config.extensions.limits.installations = 1).await;
-    let (maker, author) = (tavern.user("maker").await, Author::new());
-    published(&maker, &author, &Draft::default()).await;
-    published(
-        &maker,
-        &author,
-        &Draft {
-            id: "acme/torch",
-            ..Draft::default()
-        },
-    )
-    .await;
-    installed(&maker).await;
-    let refused = run(&maker, INSTALL, json!({ "name": "acme/torch", "grants": [] })).await;
-    assert_eq!(user_errors(&refused), ["QUOTA_EXCEEDED"], "{refused:#}");
-}
-
-#[tokio::test]
-async fn an_installation_does_not_exist_for_others() {
-    const EVENTS: &str = "subscription($id: ID!) { extensionEvents(installationId: $id) }";
-    let (tavern, ..) = with_lantern().await;
-    let (client, stranger) = (tavern.user("player").await, tavern.user("stranger").await);
-    let id = installed(&client).await["id"].clone();
-    let seen = stranger
-        .data(
-            "query($id: ID!) { node(id: $id) { id } viewer { installedExtensions { id } } extension(name: \"acme/lantern\") { viewerInstallation { id } } }",
-            json!({ "id": id }),
-        )
-        .await;
-    assert_eq!(
-        seen,
-        json!({ "node": null, "viewer": { "installedExtensions": [] }, "extension": { "viewerInstallation": null } })
-    );
-    for mutation in [CONFIGURE, UPGRADE, ROLLBACK] {
-        let answer = stranger
-            .run(&format!("{mutation}{FIELDS}"), json!({ "i": { "id": id } }))
-            .await;
-        assert_eq!(code_of(&answer), "NOT_FOUND", "{mutation}");
-    }
-    assert_eq!(stranger.code(UNINSTALL, json!({ "id": id })).await, "NOT_FOUND");
-    for who in [&stranger, &tavern.anonymous()] {
-        assert_eq!(
-            who.socket().await.refused(EVENTS, json!({ "id": id })).await,
-            "NOT_FOUND"
-        );
-    }
-}
-
-#[tokio::test]
-async fn who_watches_an_installation_is_told_what_happens_to_it() {
-    let (tavern, ..) = with_lantern().await;
-    let client = tavern.user("player").await;
-    let id = installed(&client).await["id"].clone();
-    let mut socket = client.socket().await;
-    socket
-        .subscribe(
-            "subscription($id: ID!) { extensionEvents(installationId: $id) }",
-            json!({ "id": id }),
-        )
-        .await;
-    // What is kept comes first, so the subscription stands once it has come.
-    let first = socket.event().await["extensionEvents"].take();
-    assert_eq!(
-        (&first["kind"], &first["version"]),
-        (&json!("changed"), &json!("1.0.0")),
-        "{first:#}"
-    );
-    done(&client, CONFIGURE, json!({ "id": id, "enabled": false })).await;
-    let second = socket.event().await["extensionEvents"].take();
-    assert_eq!(second["kind"], "changed", "{second:#}");
-    let kept = client
-        .data(
-            "query($id: ID!) { node(id: $id) { ... on Installation { logs(first: 10) { at event } } } }",
-            json!({ "id": id }),
-        )
-        .await;
-    assert_eq!(kept["node"]["logs"].as_array().map(Vec::len), Some(2), "{kept:#}");
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tavern_domain::chat::{ChatRole, MessageBody};
 use tavern_domain::event::SessionEventKind;
-use tavern_domain::extension::Hook;
-use tavern_domain::generation::{Generation, GenerationKind, GenerationStatus};
+use tavern_domain::generation::{GenerationKind, GenerationStatus};
 use tavern_domain::{Code, Error, GenerationId, Result};
 use tavern_plugins::turn::{AfterReply, Message, Role};
 

@@ -12,7 +12,6 @@ mod keys;
 mod ports;
 mod publish;
 mod registry;
-mod shim;
 mod upgrade;
 mod vault;
 
@@ -25,7 +24,7 @@ use tavern_domain::extension::{
     Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionOrder, ExtensionVersion, Installation, Publisher,
 };
 use tavern_domain::page::{Direction, Page, PageArgs, bad_cursor};
-use tavern_domain::{Actor, Error, ExtensionId, ExtensionVersionId, GenerationId, InstallationId, Result, Timestamp};
+use tavern_domain::{Actor, Error, ExtensionId, ExtensionVersionId, InstallationId, Result};
 use tavern_models::Router;
 use tavern_plugins::Host;
 use tavern_plugins::settings::{CompileSettings, PluginSettings};

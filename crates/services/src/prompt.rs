@@ -152,7 +152,7 @@ impl Reply {
     }
 
     /// The text as it is to be stored, if regex scripts change it.
-    pub async fn stored(&self, text: &str) -> Option<String> {
+    pub async fn stored(&mut self, text: &str) -> Option<String> {
         if self.material.scripts.is_empty() {
             return None;
         }

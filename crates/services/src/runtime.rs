@@ -529,3 +529,6 @@ fn sha256_hex(bytes: &[u8]) -> String {
             text
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -406,7 +406,7 @@ impl Chats {
         })
     }
 
-    fn new_generation(
+    pub(crate) fn new_generation(
         &self,
         session: &ChatSession,
         kind: GenerationKind,

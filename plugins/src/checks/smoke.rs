@@ -1,6 +1,9 @@
 //! Every hook is called once with made-up inputs, and once more in another sandbox with the same: seed, clock
 //! and configuration are fixed, and nothing can be reached, so that what differs is the extension's doing.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::edits::{Checker, invalid, note};
 use crate::host::Host;
 use crate::instance::{CallLimits, Called, Failure, Instance, Share};
 use crate::manifest::Flush;
-use crate::runner::{Runner, abort, absorb, blank, failed};
+use crate::runner::{Runner, abort, absorb, blank, failed, may_retry};
 use crate::stage::{Hold, Memory, Stage, Step};
 use crate::triggers::Triggers;
 use crate::turn::{Abort, TurnFacts};
@@ -172,7 +172,7 @@ impl Post {
         let limits = &self.host.settings().limits;
         let limits = self.affordable(scaled(limits, &self.member, limits.fuel_flush, limits.wall_flush_ms))?;
         let verdict = match self.asked_once(limits, &question).await {
-            Err(failure) if failure.retryable && failure.outcome != Outcome::Trap => {
+            Err(failure) if may_retry(&failure) => {
                 note(&mut self.trace.notes, &format!("Tried once more: {}", failure.message));
                 self.asked_once(self.affordable(limits)?, &question).await
             }

@@ -1,1 +1,311 @@
+use std::time::Duration;
 
+use serde_json::json;
+use tavern_domain::extension::{Hook, KvScope, Outcome};
+
+use super::*;
+use crate::chain::Member;
+use crate::manifest::Flush;
+use crate::ports::KvKey;
+use crate::settings::PluginSettings;
+use crate::testing::House;
+use crate::testing::scripted::{Act, WRITES, err, ok, spin, trap};
+use crate::turn::tests::{extension, facts};
+
+/// Flushes have time enough on a busy machine.
+fn house(change: impl FnOnce(&mut PluginSettings)) -> House {
+    House::with(|settings| {
+        settings.limits.wall_flush_ms = 10_000;
+        change(settings);
+    })
+}
+
+/// A filter with answers for its pushes and its end, asked about each piece.
+fn filter(house: &House, name: &str, granted: &[&str], push: Vec<Act>, finish: Act) -> Member {
+    let functions = [
+        ("stream-filter", "push", push),
+        ("stream-filter", "finish", vec![finish]),
+    ];
+    let mut member = extension(house, name, granted, &functions);
+    let mut manifest = (*member.manifest).clone();
+    if let Some(settings) = manifest.hooks.get_mut(&Hook::StreamFilter) {
+        settings.flush = Some(Flush::Token);
+    }
+    member.manifest = Arc::new(manifest);
+    member
+}
+
+fn triggered(mut member: Member, trigger: &str) -> Member {
+    let mut manifest = (*member.manifest).clone();
+    if let Some(settings) = manifest.hooks.get_mut(&Hook::StreamFilter) {
+        settings.triggers = vec![trigger.into()];
+    }
+    member.manifest = Arc::new(manifest);
+    member
+}
+
+fn filters(house: &House, members: Vec<Member>) -> Filters {
+    Filters::new(&house.host, &Chain::new(members), &facts())
+}
+
+fn pass() -> Act {
+    ok(json!("pass"))
+}
+
+fn replace(text: &str) -> Act {
+    ok(json!({ "replace": text }))
+}
+
+const MODIFY: [&str; 1] = ["stream.modify"];
+
+fn assert_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[tokio::test]
+async fn what_one_filter_lets_out_goes_into_the_next() {
+    let house = house(|_| {});
+    let first = filter(
+        &house,
+        "test/a",
+        &MODIFY,
+        vec![replace("one "), replace("two "), pass()],
+        pass(),
+    );
+    let second = filter(
+        &house,
+        "test/b",
+        &MODIFY,
+        vec![ok(json!("hold")), pass()],
+        replace("the end"),
+    );
+    let mut filters = filters(&house, vec![second, first]);
+    assert_eq!(assert_send(filters.push("1")).await.text, "");
+    assert_eq!(filters.push("2").await.text, "one two ");
+    assert_eq!(filters.push("3").await.text, "3");
+    assert_eq!(assert_send(filters.finish()).await.text, "the end");
+    assert_eq!(filters.finish().await, Filtered::default());
+    let traces = filters.take_traces();
+    let seen: Vec<_> = traces
+        .iter()
+        .map(|trace| (trace.extension.as_str(), trace.outcome, trace.edits))
+        .collect();
+    assert_eq!(seen, [("test/a", Outcome::Ok, 2), ("test/b", Outcome::Ok, 1)]);
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn a_filter_that_ends_the_reply_ends_it_for_all() {
+    let house = house(|_| {});
+    let first = filter(
+        &house,
+        "test/a",
+        &MODIFY,
+        vec![pass(), ok(json!({"stop": "Enough."}))],
+        pass(),
+    );
+    let second = filter(&house, "test/b", &MODIFY, vec![ok(json!("hold"))], pass());
+    let mut filters = filters(&house, vec![first, second]);
+    assert_eq!(filters.push("So. ").await.text, "");
+    let last = filters.push("And more.").await;
+    assert_eq!((last.text.as_str(), last.stop, last.abort), ("So. Enough.", true, None));
+    assert!(filters.push("More.").await.stop);
+    assert_eq!(filters.finish().await.text, "");
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn without_its_trigger_a_filter_takes_no_sandbox() {
+    let house = house(|_| {});
+    let mut filters = filters(
+        &house,
+        vec![triggered(
+            filter(&house, "test/a", &MODIFY, vec![replace("*")], pass()),
+            "damn",
+        )],
+    );
+    assert_eq!(filters.push("A calm day").await.text, "A calm day");
+    house.assert_all_free();
+    assert_eq!(filters.push(", da").await.text, ", ");
+    assert!(filters.deadline().is_some());
+    assert_eq!(filters.push("mn").await.text, "*");
+    assert_eq!(house.host.free_sandboxes().1, 1);
+    assert_eq!(filters.finish().await.text, "");
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn a_reply_that_is_none_of_its_business_is_told_nobody() {
+    let house = house(|_| {});
+    let mut filters = filters(
+        &house,
+        vec![triggered(
+            filter(&house, "test/a", &MODIFY, vec![trap()], pass()),
+            "damn",
+        )],
+    );
+    filters.push("A calm day.").await;
+    filters.finish().await;
+    assert_eq!(filters.take_traces()[0].outcome, Outcome::Skipped);
+    assert!(house.ports.events.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_filter_that_fails_is_out_and_no_text_is_lost() {
+    let house = house(|_| {});
+    for act in [
+        trap(),
+        err("failed", "no"),
+        ok(json!({"replace": "x".repeat(40 << 10)})),
+    ] {
+        let failing = filter(&house, "test/a", &MODIFY, vec![ok(json!("hold")), act], pass());
+        let mut filters = filters(&house, vec![failing]);
+        assert_eq!(filters.push("one ").await.text, "");
+        assert_eq!(filters.push("two ").await.text, "one two ");
+        house.assert_all_free();
+        assert_eq!(filters.push("three").await.text, "three");
+        assert_eq!(filters.finish().await, Filtered::default());
+        assert!(filters.take_traces()[0].outcome.is_fault());
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_must_work_and_does_not_ends_the_reply() {
+    let house = house(|_| {});
+    let mut needed = filter(&house, "test/a", &MODIFY, vec![pass(), trap()], pass());
+    needed.fail_closed = true;
+    let after = filter(&house, "test/b", &MODIFY, vec![ok(json!("hold"))], pass());
+    let mut filters = filters(&house, vec![needed, after]);
+    filters.push("fine ").await;
+    let last = filters.push("secret").await;
+    assert_eq!(last.text, "fine ", "what was let out before comes to its end");
+    assert!(last.stop && last.abort.is_some_and(|abort| abort.is_failure));
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn what_has_nothing_to_do_lets_text_pass_and_what_may_work_again_is_tried_again() {
+    let house = house(|_| {});
+    let acts = vec![err("skip", ""), err("retryable", "once"), replace("!"), pass()];
+    let mut filters = filters(&house, vec![filter(&house, "test/a", &MODIFY, acts, pass())]);
+    assert_eq!(filters.push("one").await.text, "one");
+    assert_eq!(filters.push("two").await.text, "!");
+    assert_eq!(filters.finish().await.text, "");
+    assert_eq!(filters.take_traces()[0].outcome, Outcome::Ok);
+}
+
+#[tokio::test]
+async fn a_filter_has_fuel_for_a_whole_reply_and_no_more() {
+    let house = house(|settings| settings.limits.fuel_stream = 20_000);
+    let burn =
+        "(local.set 2 (i32.const 500)) (loop $on (br_if $on (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))";
+    let busy = Act::Both(burn, json!({"ok": "pass"}));
+    let mut filters = filters(&house, vec![filter(&house, "test/a", &MODIFY, vec![busy], pass())]);
+    for _ in 0..50 {
+        assert_eq!(filters.push("x").await.text, "x");
+    }
+    filters.finish().await;
+    let trace = filters.take_traces().remove(0);
+    assert_eq!(trace.outcome, Outcome::OutOfFuel);
+    assert!(trace.fuel <= 20_000, "{}", trace.fuel);
+}
+
+#[tokio::test]
+async fn a_filter_cannot_make_a_reply_grow_without_end() {
+    let house = house(|settings| settings.limits.result_bytes = 10);
+    let mut filters = filters(
+        &house,
+        vec![filter(&house, "test/a", &MODIFY, vec![replace("12345")], pass())],
+    );
+    assert_eq!(filters.push("a").await.text, "12345");
+    assert_eq!(filters.push("b").await.text, "12345");
+    assert_eq!(filters.push("c").await.text, "c");
+    assert_eq!(filters.take_traces()[0].outcome, Outcome::OutputInvalid);
+}
+
+#[tokio::test]
+async fn what_a_filter_writes_is_kept_when_the_reply_has_ended_well() {
+    let house = house(|_| {});
+    for (last, kept) in [(pass(), true), (trap(), false)] {
+        let writes = Act::Both(WRITES, json!({"ok": "pass"}));
+        let member = filter(
+            &house,
+            "test/a",
+            &["stream.modify", "kv:installation"],
+            vec![writes],
+            last,
+        );
+        let key = KvKey {
+            installation: member.installation,
+            scope: KvScope::Installation,
+            owner: String::new(),
+            key: "k".into(),
+        };
+        let mut filters = filters(&house, vec![member]);
+        filters.push("x").await;
+        assert!(!house.ports.values.lock().contains_key(&key));
+        filters.finish().await;
+        assert_eq!(house.ports.values.lock().contains_key(&key), kept);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_sees_the_reply_and_changes_nothing() {
+    let house = house(|_| {});
+    let observer = filter(
+        &house,
+        "test/a",
+        &["stream.observe"],
+        vec![replace("?")],
+        ok(json!({"stop": "?"})),
+    );
+    let mut filters = filters(&house, vec![observer]);
+    for _ in 0..3 {
+        assert_eq!(filters.push("x").await.text, "x");
+    }
+    assert_eq!(filters.deadline(), None, "nobody waits for it");
+    assert_eq!(filters.finish().await, Filtered::default());
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while house.ports.events.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("it comes to its end");
+    let trace = filters.take_traces().remove(0);
+    assert_eq!((trace.outcome, trace.edits), (Outcome::Ok, 0));
+    assert!(trace.fuel > 0);
+}
+
+#[tokio::test]
+async fn an_observer_that_hangs_delays_nobody_and_goes_with_its_reply() {
+    let house = house(|settings| settings.limits.fuel_flush = u64::MAX / 2);
+    let observer = filter(&house, "test/a", &["stream.observe"], vec![spin()], pass());
+    let mut filters = filters(&house, vec![observer]);
+    let pieces = 200;
+    for _ in 0..pieces {
+        assert_eq!(filters.push("x").await.text, "x");
+    }
+    let seen = filters.take_traces().remove(0);
+    assert!(seen.notes.concat().contains("too slow"), "{:?}", seen.notes);
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while house.host.free_sandboxes().1 < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("its sandbox is free again");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_cut_off_leaves_nothing_behind() {
+    let house = house(|settings| settings.limits.fuel_flush = u64::MAX / 2);
+    let member = filter(&house, "test/a", &MODIFY, vec![pass(), spin()], pass());
+    let mut filters = filters(&house, vec![member]);
+    filters.push("x").await;
+    assert_eq!(house.host.free_sandboxes().1, 1);
+    let hangs = tokio::time::timeout(Duration::from_millis(50), filters.push("y")).await;
+    assert!(hangs.is_err());
+    drop(filters);
+    house.assert_all_free();
+}

@@ -122,7 +122,7 @@ fn living(validate: &str, migrate: &str) -> Guest {
 }
 
 #[tokio::test]
-async fn what_a_migration_writes_is_kept_only_if_it_succeeds() {
+async fn what_a_migration_would_write_is_told_if_it_succeeds_and_not_written() {
     let house = House::new();
     let no = "(call $fail (i32.const 3) (i32.const 1024) (i32.const 3))";
     let values = || house.ports.values.lock().len();
@@ -134,8 +134,9 @@ async fn what_a_migration_writes_is_kept_only_if_it_succeeds() {
     assert_eq!(values(), 0, "looking at a configuration stores nothing");
 
     let working = house.member(Hook::Lifecycle, &living(no, "(call $ok)").build(), &["kv:installation"]);
-    assert_eq!(house.host.migrate(&working, "1.0.0").await, Ok(()));
-    assert_eq!(values(), 1);
+    let writes = house.host.migrate(&working, "1.0.0").await.expect("it moves them");
+    assert_eq!((writes.len(), writes[0].value.as_deref()), (1, Some(&b"key"[..])));
+    assert_eq!(values(), 0);
     let failure = house
         .host
         .validate_config(&working, &json!({}))
@@ -149,5 +150,5 @@ async fn an_extension_without_the_hook_has_nothing_against_it() {
     let house = House::new();
     let member = house.member(Hook::BeforePrompt, &Guest::before_prompt("unreachable").build(), &[]);
     assert_eq!(house.host.validate_config(&member, &json!({})).await, Ok(()));
-    assert_eq!(house.host.migrate(&member, "1.0.0").await, Ok(()));
+    assert_eq!(house.host.migrate(&member, "1.0.0").await, Ok(Vec::new()));
 }

@@ -9,7 +9,7 @@ mod bare;
 mod house;
 #[path = "../../bench/src/machine.rs"]
 mod machine;
-#[expect(dead_code, reason = "spreads are for few values, and here are many")]
+#[cfg_attr(not(test), expect(dead_code, reason = "spreads are for few values, and here are many"))]
 #[path = "../../bench/src/statistics.rs"]
 mod statistics;
 

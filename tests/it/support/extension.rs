@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tavern_plugins::package::{Files, checksums, write};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve};
 
 /// Somebody who signs packages.
 pub struct Author(minisign::KeyPair);
@@ -50,11 +50,15 @@ pub struct Draft {
     pub id: &'static str,
     pub version: &'static str,
     pub note: &'static str,
-    /// Lines of `[permissions]` beside that of the note.
+    /// Its one hook, and the line of `[permissions]` that it needs.
+    pub hook: (&'static str, &'static str),
+    /// Further lines of `[permissions]`.
     pub permissions: &'static str,
     /// More of the manifest.
     pub more: &'static str,
     pub schema: Option<Value>,
+    /// Its hook never returns in a real turn: while it is only looked at, it behaves.
+    pub hangs: bool,
     /// In place of the guest that is made.
     pub component: Option<Bytes>,
 }
@@ -65,9 +69,11 @@ impl Default for Draft {
             id: "acme/lantern",
             version: "1.0.0",
             note: "The lantern is lit.",
+            hook: ("before-prompt", "\"prompt.insert\" = \"To mention the lantern.\""),
             permissions: "",
             more: "",
             schema: None,
+            hangs: false,
             component: None,
         }
     }
@@ -78,25 +84,29 @@ impl Draft {
         let Self {
             id,
             version,
+            hook: (hook, permission),
             permissions,
             more,
             ..
         } = self;
         let manifest = format!(
             "[extension]\nid = \"{id}\"\nversion = \"{version}\"\ntitle = \"Lantern\"\nsummary = \"Keeps a lantern in the scene.\"\n\
-             api = \"^0.1\"\nlicense = \"Apache-2.0\"\nkeywords = [\"light\"]\n\n[hooks.before-prompt]\n\n\
-             [permissions]\n\"prompt.insert\" = \"To mention the lantern.\"\n{permissions}\n{more}"
+             api = \"^0.1\"\nlicense = \"Apache-2.0\"\nkeywords = [\"light\"]\n\n[hooks.{hook}]\n\n\
+             [permissions]\n{permission}\n{permissions}\n{more}"
         );
-        let readme = "# Lantern\n\nA lantern for every scene.\n\n## Permissions\n\nIt adds a note.\n\n## Settings\n\nSee the schema.\n";
+        let readme = "# Lantern\n\nKeeps a lantern in every scene: a note at the end of the prompt says that it is lit, so that nobody sits in the dark.\n\n## Permissions\n\nIt adds a note.\n\n## Settings\n\nSee the schema.\n";
         let component = self.component.clone();
         let mut files = Files::from([
             ("extension.toml".to_owned(), manifest.into()),
             (
                 "extension.wasm".to_owned(),
-                component.unwrap_or_else(|| guest(self.note)),
+                component.unwrap_or_else(|| guest(self.note, self.hangs)),
             ),
             ("README.md".to_owned(), readme.into()),
-            ("LICENSE".to_owned(), "Apache-2.0".into()),
+            (
+                "LICENSE".to_owned(),
+                "Licensed under the Apache License, Version 2.0.".into(),
+            ),
         ]);
         if let Some(schema) = &self.schema {
             files.insert("config.schema.json".into(), schema.to_string().into());
@@ -107,24 +117,51 @@ impl Draft {
 
 /// Where the note's text stands in the guest's memory.
 const TEXT: u32 = 2048;
+/// Where `dry-run` stands in a turn.
+const DRY_RUN: u32 = 144;
 /// `user` among roles: a note as `system` needs a permission of its own.
 const USER: u32 = 1;
 
-/// A component whose one hook gives back one note, whatever it is told.
-pub fn guest(note: &str) -> Bytes {
-    static WORLD: LazyLock<(Resolve, wit_parser::WorldId)> = LazyLock::new(|| {
-        let mut resolve = Resolve::default();
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-sdk/wit");
-        let (package, _) = resolve.push_dir(folder).expect("the interface");
-        let world = resolve
-            .select_world(&[package], Some("with-before-prompt"))
-            .expect("a world");
-        (resolve, world)
-    });
+/// A component whose one hook gives back one note, whatever it is told; or, in a real turn, never anything.
+fn guest(note: &str, hangs: bool) -> Bytes {
     let position = "end";
     // ok, a list of one `edit`; it is `add-note` with position, depth, role, text and priority.
     let result = words(&[0, 1040, 1]);
     let edit = words(&[0, TEXT, len(position), 0, USER, TEXT + 64, len(note), 0]);
+    let data = format!(
+        r#"(data (i32.const 1024) "{result}")
+            (data (i32.const 1040) "{edit}")
+            (data (i32.const {TEXT}) "{position}")
+            (data (i32.const {}) "{}")"#,
+        TEXT + 64,
+        escaped(note.as_bytes()),
+    );
+    let before = if hangs {
+        format!("(if (i32.eqz (i32.load8_u offset={DRY_RUN} (local.get 0))) (then (loop (br 0))))")
+    } else {
+        String::new()
+    };
+    component("before-prompt", "before-prompt", &before, &data)
+}
+
+/// A component whose functions all give back the same JSON.
+pub fn tool(json: &str) -> Bytes {
+    let result = words(&[0, TEXT, len(json)]);
+    let data = format!(
+        r#"(data (i32.const 1024) "{result}") (data (i32.const {TEXT}) "{}")"#,
+        escaped(json.as_bytes())
+    );
+    component("tool", "call", "", &data)
+}
+
+/// A component of one hook, which does what stands in `before`, and gives back what stands at 1024 in its memory.
+fn component(interface: &str, function: &str, before: &str, data: &str) -> Bytes {
+    static INTERFACE: LazyLock<(Resolve, PackageId)> = LazyLock::new(|| {
+        let mut resolve = Resolve::default();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin-sdk/wit");
+        let (package, _) = resolve.push_dir(folder).expect("the interface");
+        (resolve, package)
+    });
     let module = format!(
         r#"(module
             (memory (export "memory") 32)
@@ -134,18 +171,16 @@ pub fn guest(note: &str) -> Bytes {
                 (local.set $place (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
                 (global.set $next (i32.add (local.get $place) (local.get 3)))
                 (local.get $place))
-            (func (export "tavern:extension/before-prompt@0.1.0#before-prompt") (param i32) (result i32)
+            (func (export "tavern:extension/{interface}@0.1.0#{function}") (param i32) (result i32)
+                {before}
                 (i32.const 1024))
-            (data (i32.const 1024) "{result}")
-            (data (i32.const 1040) "{edit}")
-            (data (i32.const {TEXT}) "{position}")
-            (data (i32.const {}) "{}"))"#,
-        TEXT + 64,
-        escaped(note.as_bytes()),
+            {data})"#
     );
     let mut module = wat::parse_str(module).expect("a module");
-    let (resolve, world) = &*WORLD;
-    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8, false).expect("its world");
+    let (resolve, package) = &*INTERFACE;
+    let world = resolve.select_world(&[*package], Some(&format!("with-{interface}")));
+    let world = world.expect("a world");
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8, false).expect("its world");
     let mut encoder = ComponentEncoder::default();
     encoder.validate(true).module(&module).expect("a module of that world");
     encoder.encode().expect("a component").into()

@@ -2,6 +2,7 @@
 
 mod card;
 mod extension;
+mod installation;
 mod provider;
 mod socket;
 
@@ -14,7 +15,11 @@ use tavern::config::Config;
 use tavern_domain::{Actor, Role};
 
 pub use card::{png_card, png_with_chunk, v2_card};
-pub use extension::{Author, Draft};
+pub use extension::{Author, Draft, tool};
+pub use installation::{
+    CONFIGURE, FIELDS, INSTALL, ROLLBACK, UPGRADE, done, installed, publish, publish_bytes, published, run,
+    with_lantern, with_lantern_on,
+};
 pub use provider::{Fake, Script};
 pub use socket::Socket;
 

@@ -16,6 +16,8 @@ use tokio::sync::{Mutex, mpsc};
 pub enum Script {
     /// These pieces of text, then the end.
     Say(Vec<&'static str>),
+    /// This text, then calls of the first function that was offered, with these arguments.
+    Call(&'static str, Vec<&'static str>),
     /// Whatever is sent here, until it is closed.
     Follow(mpsc::Receiver<String>),
     /// This status.
@@ -78,12 +80,30 @@ fn chunk(text: &str) -> String {
 
 const END: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7}}\n\ndata: [DONE]\n\n";
 
+/// Calls of a function as they are streamed: first who is called, then with what, in two pieces.
+fn calls(text: &str, name: &Value, arguments: &[&str]) -> Vec<String> {
+    let piece = |delta: Value| format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": delta }] }));
+    let mut pieces = vec![chunk(text)];
+    for (index, arguments) in arguments.iter().enumerate() {
+        let (first, second) = arguments.split_at(arguments.len() / 2);
+        let id = format!("call_{index}");
+        pieces.push(piece(
+            json!({ "tool_calls": [{ "index": index, "id": id, "type": "function", "function": { "name": name, "arguments": "" } }] }),
+        ));
+        for half in [first, second] {
+            pieces.push(piece(
+                json!({ "tool_calls": [{ "index": index, "function": { "arguments": half } }] }),
+            ));
+        }
+    }
+    pieces.push(END.replace("\"stop\"", "\"tool_calls\""));
+    pieces
+}
+
 async fn answer(State(state): State<Arc<Inner>>, body: String) -> Response {
-    state
-        .requests
-        .lock()
-        .await
-        .push(serde_json::from_str(&body).expect("JSON"));
+    let request: Value = serde_json::from_str(&body).expect("JSON");
+    let function = request["tools"][0]["function"]["name"].clone();
+    state.requests.lock().await.push(request);
     let script = state
         .scripts
         .lock()
@@ -107,6 +127,10 @@ async fn answer(State(state): State<Arc<Inner>>, body: String) -> Response {
                 .map(Ok::<_, std::io::Error>)
                 .collect();
             futures::stream::iter(text).boxed()
+        }
+        Script::Call(text, arguments) => {
+            let pieces = calls(text, &function, &arguments).into_iter();
+            futures::stream::iter(pieces.map(Ok)).boxed()
         }
         Script::Break(pieces) => said(pieces)
             .chain(futures::stream::iter([Err(std::io::Error::other("broken on purpose"))]))

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
-use tavern_domain::extension::{Capability, Installation};
+use tavern_domain::extension::{Capability, Installation, Outcome};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::checks::schema;
@@ -244,13 +243,17 @@ impl Extensions {
     /// Asks the extension itself what it thinks of a configuration.
     pub(super) async fn judge(&self, loaded: &Arc<Loaded>, installation: &Installation) -> Result<()> {
         let member = Arc::new(loaded.member(installation, self.0.host.settings()));
-        match self.0.host.validate_config(&member).await {
-            Ok(()) => Ok(()),
-            Err(failed) => Err(Error::bad_input(
+        let judged = self.0.host.validate_config(&member, &installation.config).await;
+        judged.map_err(|failed| match failed.outcome {
+            Outcome::GuestError | Outcome::InvalidConfig => {
+                Error::bad_input("config", format!("The extension does not take this: {failed}"))
+            }
+            _ => Error::of_field(
+                Code::PluginError,
                 "config",
-                format!("The extension does not take this: {failed}"),
-            )),
-        }
+                format!("The extension cannot say whether it takes this: {failed}"),
+            ),
+        })
     }
 
     /// Whether it can have its place among the others of the account.

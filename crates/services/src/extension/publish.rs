@@ -240,8 +240,7 @@ impl Extensions {
         let new = Version::parse(version).map_err(Error::internal)?;
         for head in heads {
             let old = Version::parse(&head.version).map_err(Error::internal)?;
-            // What follows a plus tells builds of the same version apart, and so does not count.
-            match old.cmp_precedence(&new) {
+            match old.cmp(&new) {
                 std::cmp::Ordering::Less => {}
                 std::cmp::Ordering::Equal => {
                     return refuse(format!(

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::shim::HostShim as _;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation, PreviousVersion};

@@ -11,16 +11,19 @@ use tavern_models::{Cast, ModelsConfig};
 use tavern_plugins::manifest::ToolDeclaration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use super::*;
 
 /// What a function does.
-type Function = fn(&str) -> Result<String, String>;
+pub(crate) type Function = fn(&str) -> Result<String, String>;
 
 /// `roll`, with what it was called with.
-struct Dice {
+pub(crate) struct Dice {
     function: Function,
     called: Vec<String>,
+    /// It never comes to an end.
+    pub hangs: bool,
 }
 
 #[async_trait]
@@ -41,25 +44,34 @@ impl Tools for Dice {
     async fn call(&mut self, name: &str, arguments: &str) -> Result<String, String> {
         assert_eq!(name, "roll");
         self.called.push(arguments.to_owned());
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
         (self.function)(arguments)
     }
 }
 
-fn dice(function: Function) -> Dice {
+pub(crate) fn dice(function: Function) -> Dice {
     Dice {
         function,
         called: Vec::new(),
+        hangs: false,
     }
 }
 
 /// A model of a context of a million tokens that gives these answers in turn, the last one again and again.
-struct Model {
+pub(crate) struct Model {
+    pub config: ModelsConfig,
     router: Router,
     requests: Arc<Mutex<Vec<Value>>>,
+    gone: Arc<Notify>,
 }
 
+/// Stands at the end of an answer behind which nothing comes.
+const STALL: &str = ": and now nothing\n\n";
+
 impl Model {
-    async fn saying(answers: Vec<String>) -> Self {
+    pub async fn saying(answers: Vec<String>) -> Self {
         Self::with_context(answers, 1_000_000).await
     }
 
@@ -67,7 +79,8 @@ impl Model {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/v1", listener.local_addr().expect("it is bound"));
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let gone = Arc::new(Notify::new());
+        let (seen, noted) = (Arc::clone(&requests), Arc::clone(&gone));
         tokio::spawn(async move {
             let mut answers = answers.into_iter().peekable();
             let mut last = String::new();
@@ -79,6 +92,10 @@ impl Model {
                 last = answers.next().unwrap_or(last);
                 let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
                 let _ = socket.write_all(format!("{head}{last}").as_bytes()).await;
+                if last.ends_with(STALL) {
+                    let _ = socket.read(&mut [0]).await;
+                    noted.notify_one();
+                }
             }
         });
         let config: ModelsConfig = serde_json::from_value(json!({
@@ -88,7 +105,9 @@ impl Model {
         .expect("the right shape");
         Self {
             router: Router::new(&config, REPLY_BYTES).expect("a good config"),
+            config,
             requests,
+            gone,
         }
     }
 
@@ -105,6 +124,11 @@ impl Model {
         };
         let events = talk(asking, request(), Some(tools), &mut log).collect().await;
         (events, log)
+    }
+
+    /// Waits until the client has left an answer that stalls.
+    pub async fn left(&self) {
+        self.gone.notified().await;
     }
 
     fn requests(&self) -> Vec<Value> {
@@ -146,7 +170,7 @@ fn request() -> CompletionRequest {
 }
 
 /// An answer with a text, calls (id and arguments of `roll`), and two tokens of prompt and one of reply.
-fn answer(text: &str, calls: &[(&str, &str)]) -> String {
+pub(crate) fn answer(text: &str, calls: &[(&str, &str)]) -> String {
     let calls: Vec<_> = calls
         .iter()
         .enumerate()
@@ -154,6 +178,12 @@ fn answer(text: &str, calls: &[(&str, &str)]) -> String {
         .collect();
     let delta = json!({ "choices": [{ "index": 0, "delta": { "content": text, "tool_calls": calls }, "finish_reason": "stop" }] });
     format!("data: {delta}\n\n{USAGE}data: [DONE]\n\n")
+}
+
+/// The beginning of an answer that never ends.
+pub(crate) fn beginning(text: &str) -> String {
+    let delta = json!({ "choices": [{ "index": 0, "delta": { "content": text } }] });
+    format!("data: {delta}\n\n{STALL}")
 }
 
 const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":1}}\n\n";
@@ -398,7 +428,7 @@ fn swipe(generation: GenerationId) -> Swipe {
         reasoning: None,
         tokens: 0,
         model: None,
-        created_at: Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").expect("a time"),
+        created_at: Timestamp(0),
         generation: Some(generation),
         kept: 0,
     }

@@ -6,10 +6,11 @@ use tavern_extension::{Candidate, Message};
 
 use crate::stem::stems;
 
-/// Bytes of a message from its end, and of an entry's text from its beginning.
+/// Bytes of a message from its end; of an entry's text, and of its title and each key, from their beginning.
 const MESSAGE_BYTES: usize = 2_000;
 const TEXT_BYTES: usize = 1_000;
-/// Bytes of all entries' texts; entries beyond them are compared by title and keys.
+const TITLE_BYTES: usize = 200;
+/// Bytes of all entries together, so that a large library stays within the fuel; those beyond fit nothing.
 const ALL_BYTES: usize = 100_000;
 /// Different words of messages that count: the latest.
 const MAX_WORDS: usize = 100;
@@ -34,18 +35,14 @@ pub fn relevance(recent: &[Message], candidates: &[Candidate]) -> Vec<f32> {
     }
     let weights: Vec<f32> = having
         .iter()
-        .map(|having| {
+        .zip(&words)
+        .map(|(having, (_, freshness))| {
             let rare = (1.0 + (entries.len() as f32 - having + 0.5) / (having + 0.5)).ln();
             // A word that no entry has is nothing an entry could fit.
-            if *having > 0.0 { rare } else { 0.0 }
+            if *having > 0.0 { rare * freshness } else { 0.0 }
         })
         .collect();
-    let weight_of = |(word, freshness): (usize, &f32)| weights[word] * freshness;
-    let most: f32 = words
-        .values()
-        .map(|(index, freshness)| weight_of((*index, freshness)))
-        .sum();
-    let freshness: BTreeMap<usize, f32> = words.values().copied().collect();
+    let most: f32 = weights.iter().sum();
     entries
         .iter()
         .map(|entry| {
@@ -53,9 +50,7 @@ pub fn relevance(recent: &[Message], candidates: &[Candidate]) -> Vec<f32> {
             let score: f32 = entry
                 .counts
                 .iter()
-                .map(|(word, count)| {
-                    weight_of((*word, &freshness[word])) * count * (SATURATION + 1.0) / (count + SATURATION * shortness)
-                })
+                .map(|(word, count)| weights[*word] * count * (SATURATION + 1.0) / (count + SATURATION * shortness))
                 .sum();
             if most > 0.0 {
                 (score / (most * (SATURATION + 1.0))).clamp(0.0, 1.0)
@@ -66,31 +61,31 @@ pub fn relevance(recent: &[Message], candidates: &[Candidate]) -> Vec<f32> {
         .collect()
 }
 
-/// Stems of the messages, each with a number and how fresh it is: 1 in the last message.
-fn words_of(recent: &[Message]) -> BTreeMap<String, (usize, f32)> {
+/// Stems of the messages in their order, each with how fresh it is: 1 in the last message.
+fn words_of(recent: &[Message]) -> Vec<(String, f32)> {
     let mut words = BTreeMap::new();
     let mut freshness = 1.0;
     for message in recent.iter().rev() {
         let from = message.text.len().saturating_sub(MESSAGE_BYTES);
         stems(&message.text[message.text.ceil_char_boundary(from)..], |stem| {
-            let number = words.len();
-            if number < MAX_WORDS && !words.contains_key(stem) {
-                words.insert(stem.to_owned(), (number, freshness));
+            if words.len() < MAX_WORDS && !words.contains_key(stem) {
+                words.insert(stem.to_owned(), freshness);
             }
         });
         freshness *= FADING;
     }
-    words
+    // Every word of every entry is looked for, and halving a list takes fewer comparisons than a tree does.
+    words.into_iter().collect()
 }
 
 struct Entry {
-    /// How often it has which word of the messages.
+    /// How often it has which word of the messages, by its place among them.
     counts: BTreeMap<usize, f32>,
     /// In words.
     length: f32,
 }
 
-fn read(candidates: &[Candidate], words: &BTreeMap<String, (usize, f32)>) -> Vec<Entry> {
+fn read(candidates: &[Candidate], words: &[(String, f32)]) -> Vec<Entry> {
     let mut left = ALL_BYTES;
     candidates
         .iter()
@@ -99,19 +94,19 @@ fn read(candidates: &[Candidate], words: &BTreeMap<String, (usize, f32)>) -> Vec
                 counts: BTreeMap::new(),
                 length: 0.0,
             };
-            let mut add = |text: &str, weight: f32| {
+            let mut add = |text: &str, most: usize, weight: f32| {
+                let text = &text[..text.floor_char_boundary(most.min(left))];
+                left -= text.len();
                 stems(text, |stem| {
                     entry.length += 1.0;
-                    if let Some((word, _)) = words.get(stem) {
-                        *entry.counts.entry(*word).or_default() += weight;
+                    if let Ok(word) = words.binary_search_by(|(word, _)| word.as_str().cmp(stem)) {
+                        *entry.counts.entry(word).or_default() += weight;
                     }
                 });
             };
-            add(&candidate.title, TITLE);
-            candidate.keys.iter().for_each(|key| add(key, TITLE));
-            let text = &candidate.text[..candidate.text.floor_char_boundary(TEXT_BYTES.min(left))];
-            left -= text.len();
-            add(text, 1.0);
+            add(&candidate.title, TITLE_BYTES, TITLE);
+            candidate.keys.iter().for_each(|key| add(key, TITLE_BYTES, TITLE));
+            add(&candidate.text, TEXT_BYTES, 1.0);
             entry
         })
         .collect()

@@ -9,13 +9,15 @@ use tavern_plugins::Host;
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::turn::{Abort, Candidate, MacroCall, Message, Role, Transformed, TurnFacts, TurnHooks};
 
+use tavern_plugins::ports::Ports;
+
 use super::{Run, outside};
 use crate::case::{Case, Line, Values};
 
 /// Calls the hook of the case. Values and events are not in what it gives.
-pub(super) async fn call(host: &Host, member: Member, case: &Case, facts: TurnFacts) -> Result<Run> {
+pub(super) async fn call(host: &Host, ports: &dyn Ports, member: Member, case: &Case, facts: TurnFacts) -> Result<Run> {
     if let Hook::Lifecycle | Hook::ListingValidate | Hook::ListingPrice | Hook::SearchRank = case.hook {
-        return Ok(outside::call(host, member, case).await);
+        return Ok(outside::call(host, ports, member, case).await);
     }
     let mut turn = host.turn(Arc::new(Chain::new(vec![member])), facts);
     let history = messages(&case.history, 'm');

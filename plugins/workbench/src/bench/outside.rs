@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use tavern_domain::extension::{Hook, Outcome};
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::outside::{Finding, Item};
+use tavern_plugins::ports::Ports;
 use tavern_plugins::{Failure, Host};
 
 use super::Run;
 use crate::case::{Case, Values};
 
 /// Calls the hook of the case, if it is none of a turn. Values are not in what it gives.
-pub(super) async fn call(host: &Host, member: Member, case: &Case) -> Run {
+pub(super) async fn call(host: &Host, ports: &dyn Ports, member: Member, case: &Case) -> Run {
     let member = Arc::new(member);
     let chain = Chain::new(vec![Member::clone(&member)]);
     let listing = case.input.listing.to_string();
@@ -41,7 +42,17 @@ pub(super) async fn call(host: &Host, member: Member, case: &Case) -> Run {
         }
         _ => {
             let done = match &case.input.migrate_from {
-                Some(version) => host.migrate(&member, version).await,
+                Some(version) => match host.migrate(&member, version).await {
+                    Ok(writes) => {
+                        let kept = ports.kv_commit(member.installation, writes).await;
+                        kept.map_err(|fault| Failure {
+                            outcome: Outcome::HostError,
+                            message: fault.to_string(),
+                            retryable: true,
+                        })
+                    }
+                    Err(failure) => Err(failure),
+                },
                 None => host.validate_config(&member, &member.config).await,
             };
             ran(Value::Null, done.err().map(|failure| (String::new(), failure)))

@@ -36,7 +36,7 @@ const CODE: &str = r#"(module
     (call $set (i32.const 0) (i32.const 16) (i32.const 5) (local.get 0) (local.get 1)
       (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 3072))
     (i32.const 2048))
-  (func (export "tavern:extension/after-reply@0.1.0#after-reply") (param i32) (result i32) (i32.const 2048)))"#;
+  (func (export "tavern:extension/after-reply@0.1.0#run") (param i32) (result i32) (i32.const 2048)))"#;
 
 const WORLD: &str = "package test:guest;
 world guest {

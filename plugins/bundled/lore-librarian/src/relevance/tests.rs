@@ -74,3 +74,16 @@ fn scores_stay_within_bounds_whatever_there_is() {
         assert!((0.0..=1.0).contains(&score), "{score}");
     }
 }
+
+#[test]
+fn a_large_library_is_read_as_far_as_there_is_fuel() {
+    let filler = "word ".repeat(TEXT_BYTES / 5);
+    let mut entries: Vec<_> = (0..ALL_BYTES / TEXT_BYTES - 1)
+        .map(|_| candidate("", &filler))
+        .collect();
+    entries.extend([candidate("", "dragon"), candidate("", &filler), candidate("", &filler)]);
+    entries.push(candidate("", "dragon"));
+    let scores = relevance(&said(&["dragon"]), &entries);
+    assert!(scores[ALL_BYTES / TEXT_BYTES - 1] > 0.0);
+    assert_eq!(scores.last(), Some(&0.0));
+}

@@ -1,0 +1,674 @@
+use std::collections::BTreeMap;
+use std::pin::pin;
+
+use futures::FutureExt as _;
+use serde_json::json;
+use tavern_domain::extension::{Capability, KvScope};
+
+use super::*;
+use crate::manifest::{HookSettings, MacroDeclaration};
+use crate::ports::{KvKey, KvWrite};
+use crate::testing::House;
+use crate::testing::scripted::{Act, WRITES, err, ok, scripted, spin, trap};
+
+/// An extension with a script.
+pub(crate) fn extension(house: &House, name: &str, granted: &[&str], functions: &[(&str, &str, Vec<Act>)]) -> Member {
+    let hooks: Vec<Hook> = functions
+        .iter()
+        .map(|(hook, ..)| hook.parse().expect("a hook"))
+        .collect();
+    let mut member = house.plain_member(hooks[0], &scripted(functions), granted);
+    let mut manifest = (*member.manifest).clone();
+    manifest.hooks = hooks
+        .into_iter()
+        .map(|hook| (hook, HookSettings::default()))
+        .collect::<BTreeMap<_, _>>();
+    member.manifest = Arc::new(manifest);
+    member.name = name.into();
+    member
+}
+
+pub(crate) fn facts() -> TurnFacts {
+    TurnFacts {
+        turn: "gen_1".into(),
+        chat: "ses_1".into(),
+        user: "usr_1".into(),
+        user_name: "Ada".into(),
+        persona: "A traveller.".into(),
+        character: Some(Character {
+            name: "Smith".into(),
+            description: "Strong.".into(),
+            personality: "Calm.".into(),
+            scenario: "A forge.".into(),
+            tags: vec!["forge".into()],
+        }),
+        kind: "normal".into(),
+        locale: "en".into(),
+        model: "story".into(),
+        context_tokens: 4096,
+        reply_tokens: 512,
+        variables: vec![("mood".into(), "calm".into())],
+        seed: 7,
+        now: Timestamp(1_795_384_722_000),
+        dry_run: false,
+        count: Arc::new(|text| u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)),
+    }
+}
+
+fn hooks(house: &House, members: Vec<Member>) -> TurnHooks {
+    house.host.turn(Arc::new(Chain::new(members)), facts())
+}
+
+fn message(id: &str, role: Role, text: &str) -> Message {
+    Message {
+        id: id.into(),
+        role,
+        name: None,
+        text: text.into(),
+    }
+}
+
+fn note(text: &str, priority: i32) -> Value {
+    json!({"add-note": {"position": "end", "depth": 0, "role": "user", "text": text, "priority": priority}})
+}
+
+fn before(acts: Vec<Act>) -> [(&'static str, &'static str, Vec<Act>); 1] {
+    [("before-prompt", "before-prompt", acts)]
+}
+
+fn outcomes(hooks: &TurnHooks) -> Vec<Outcome> {
+    hooks.traces().iter().map(|trace| trace.outcome).collect()
+}
+
+fn key(member: &Member) -> KvKey {
+    KvKey {
+        installation: member.installation,
+        scope: KvScope::Installation,
+        owner: String::new(),
+        key: "k".into(),
+    }
+}
+
+fn assert_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[tokio::test]
+async fn a_turn_without_extensions_is_left_as_it_is() {
+    let house = House::new();
+    let mut hooks = hooks(&house, Vec::new());
+    let prompt = vec![message("m1", Role::User, "Hello.")];
+    assert_eq!(assert_send(hooks.before_prompt(&prompt)).await, BeforePrompt::default());
+    assert_eq!(assert_send(hooks.select(&prompt, &[])).await, Selection::default());
+    let done = assert_send(hooks.transform(prompt.clone(), 100)).await;
+    assert_eq!(done.messages[0].message, prompt[0]);
+    assert!(!done.changed);
+    assert_eq!(
+        assert_send(hooks.after_reply(&prompt, None, &prompt[0])).await,
+        AfterReply::default()
+    );
+    assert!(assert_send(hooks.call_tool("roll", "{}")).await.is_err());
+    assert!(hooks.filters().is_none() && hooks.tools().is_empty() && hooks.traces().is_empty());
+}
+
+#[tokio::test]
+async fn what_several_extensions_say_before_the_prompt_is_put_together() {
+    let house = House::new();
+    let granted = ["prompt.insert", "variables", "sampling"];
+    let sampling = |value: &str| json!({"set-sampling": {"key": "temperature", "value": value}});
+    let variable = |value: &str| json!({"set-variable": {"key": "mood", "value": value}});
+    let first = ok(json!([
+        note("low", 1),
+        note("high", 9),
+        sampling("0.1"),
+        variable("glad")
+    ]));
+    let second = ok(json!([note("also high", 9), sampling("0.9"), variable("sad")]));
+    let members = vec![
+        extension(&house, "test/b", &granted, &before(vec![second])),
+        extension(&house, "test/a", &granted, &before(vec![first])),
+    ];
+    let mut hooks = hooks(&house, members);
+    let all = hooks.before_prompt(&[]).await;
+    let notes: Vec<_> = all
+        .notes
+        .iter()
+        .map(|(from, note)| (from.as_str(), note.text.as_str()))
+        .collect();
+    assert_eq!(notes, [("test/a", "high"), ("test/b", "also high"), ("test/a", "low")]);
+    assert_eq!(all.sampling, [("temperature".to_owned(), "0.9".to_owned())]);
+    assert_eq!(all.variables, [("mood".to_owned(), "sad".to_owned())]);
+    assert_eq!(hooks.facts().variables, all.variables, "those called later see them");
+    assert_eq!(hooks.traces()[0].edits, 4);
+}
+
+#[tokio::test]
+async fn whoever_fails_is_left_out_and_the_next_one_is_called() {
+    let house = House::new();
+    let members = vec![
+        extension(&house, "test/a", &[], &before(vec![trap(), ok(json!([]))])),
+        extension(
+            &house,
+            "test/b",
+            &["prompt.insert"],
+            &before(vec![ok(json!([note("b", 0)]))]),
+        ),
+        extension(&house, "test/c", &[], &before(vec![err("skip", "nothing to do")])),
+    ];
+    let mut hooks = hooks(&house, members);
+    let all = hooks.before_prompt(&[]).await;
+    assert_eq!((all.notes.len(), all.abort), (1, None));
+    assert_eq!(
+        outcomes(&hooks),
+        [Outcome::Trap, Outcome::Ok, Outcome::Skipped],
+        "a trap is not tried again"
+    );
+    assert_eq!(
+        house.host.free_sandboxes().0,
+        2,
+        "that of the trap is gone, the others stay for the next hook"
+    );
+    hooks.end_prompt();
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn what_must_work_stops_the_turn_when_it_does_not() {
+    let house = House::new();
+    let mut needed = extension(&house, "test/a", &[], &before(vec![trap()]));
+    needed.fail_closed = true;
+    let other = extension(&house, "test/b", &[], &before(vec![ok(json!([]))]));
+    let mut hooks = hooks(&house, vec![needed, other]);
+    let abort = hooks.before_prompt(&[]).await.abort.expect("it is needed");
+    assert!(abort.is_failure && abort.message.contains("test/a"));
+    assert_eq!(hooks.traces().len(), 1, "nobody else is asked");
+}
+
+#[tokio::test]
+async fn an_extension_that_stops_the_turn_says_why() {
+    let house = House::new();
+    let stops = extension(
+        &house,
+        "test/a",
+        &["abort"],
+        &before(vec![ok(json!([{"abort": "Not today."}]))]),
+    );
+    let abort = hooks(&house, vec![stops])
+        .before_prompt(&[])
+        .await
+        .abort
+        .expect("it stops");
+    assert_eq!((abort.message.as_str(), abort.is_failure), ("Not today.", false));
+}
+
+#[tokio::test]
+async fn what_may_work_the_next_time_is_tried_once_more_and_not_twice() {
+    let house = House::new();
+    let again = || err("retryable", "upstream");
+    let lucky = extension(&house, "test/a", &[], &before(vec![again(), ok(json!([]))]));
+    let unlucky = extension(&house, "test/b", &[], &before(vec![again(), again(), ok(json!([]))]));
+    let mut hooks = hooks(&house, vec![lucky, unlucky]);
+    hooks.before_prompt(&[]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Ok, Outcome::GuestError]);
+}
+
+#[tokio::test]
+async fn one_sandbox_serves_an_extension_before_the_prompt() {
+    let house = House::new();
+    let ops = ok(json!([{"insert-after": {"anchor": "m1", "role": "user", "text": "so be it"}}]));
+    let functions = [
+        ("before-prompt", "before-prompt", vec![ok(json!([]))]),
+        ("prompt-transform", "transform", vec![ops]),
+    ];
+    let mut hooks = hooks(
+        &house,
+        vec![extension(&house, "test/a", &["prompt.insert"], &functions)],
+    );
+    hooks.before_prompt(&[]).await;
+    assert_eq!(house.host.free_sandboxes().0, 3);
+    let done = hooks.transform(vec![message("m1", Role::User, "Hello.")], 100).await;
+    assert_eq!(house.host.free_sandboxes().0, 3);
+    assert_eq!(done.messages[1].message.text, "so be it");
+    assert_eq!(done.messages[1].inserted_by.as_deref(), Some("test/a"));
+    drop(hooks);
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn each_transform_sees_the_prompt_after_those_before_it() {
+    let house = House::new();
+    let granted = ["prompt.insert", "prompt.replace"];
+    let insert = ok(json!([{"insert-after": {"anchor": "m1", "role": "user", "text": "from a"}}]));
+    let replace = ok(json!([{"replace-text": {"id": "inserted-1", "text": "from b"}}, {"remove": "m1"}]));
+    let members = vec![
+        extension(
+            &house,
+            "test/a",
+            &granted,
+            &[("prompt-transform", "transform", vec![insert])],
+        ),
+        extension(
+            &house,
+            "test/b",
+            &granted,
+            &[("prompt-transform", "transform", vec![replace])],
+        ),
+    ];
+    let done = hooks(&house, members)
+        .transform(vec![message("m1", Role::User, "Hello.")], 100)
+        .await;
+    assert_eq!(done.messages.len(), 1);
+    assert_eq!(done.messages[0].message.text, "from b");
+    assert_eq!(done.messages[0].inserted_by.as_deref(), Some("test/a"));
+    assert_eq!(done.messages[0].replaced_by.as_deref(), Some("test/b"));
+}
+
+#[tokio::test]
+async fn what_is_written_is_kept_with_an_accepted_result_alone() {
+    let house = House::new();
+    let wrote = |act: Act| before(vec![act]);
+    let granted = ["kv:installation"];
+    let accepted = extension(&house, "test/a", &granted, &wrote(Act::Both(WRITES, json!({"ok": []}))));
+    let trapped = extension(&house, "test/b", &granted, &wrote(Act::Run(TRAPS_AFTER_WRITING)));
+    let too_many = vec![note("x", 0); house.host.settings().limits.edits + 1];
+    let refused = extension(
+        &house,
+        "test/c",
+        &granted,
+        &wrote(Act::Both(WRITES, json!({ "ok": too_many }))),
+    );
+    let keys: Vec<_> = [&accepted, &trapped, &refused].map(key).into();
+    let mut hooks = hooks(&house, vec![accepted, trapped, refused]);
+    hooks.before_prompt(&[]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Ok, Outcome::Trap, Outcome::OutputInvalid]);
+    let values = house.ports.values.lock();
+    let kept: Vec<_> = keys.iter().map(|key| values.contains_key(key)).collect();
+    assert_eq!(kept, [true, false, false]);
+}
+
+const TRAPS_AFTER_WRITING: &str = "(i32.store8 (i32.const 16) (i32.const 107))
+  (call $set (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 16) (i32.const 1)
+    (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 32)) unreachable";
+
+#[tokio::test]
+async fn writes_that_cannot_be_kept_are_a_failure_that_says_why() {
+    let house = House::new();
+    let member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
+    let write = KvWrite {
+        key: key(&member),
+        value: Some(b"v".to_vec()),
+        expires_at: None,
+        expected: Some(3),
+    };
+    let facts = facts();
+    let runner = runner(&house.host, &facts);
+    let kept = runner.commit(&member, vec![write], Duration::from_secs(1)).await;
+    let failure = kept.expect_err("there is no version 3");
+    assert_eq!(failure.outcome, Outcome::HostError, "the extension is not at fault");
+    assert!(
+        failure.message.contains("changed by somebody else"),
+        "{}",
+        failure.message
+    );
+}
+
+#[tokio::test]
+async fn a_look_at_a_prompt_writes_nothing_and_tells_nobody() {
+    let house = House::new();
+    let act = Act::Both(WRITES, json!({"ok": []}));
+    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![act]));
+    let facts = TurnFacts {
+        dry_run: true,
+        ..facts()
+    };
+    let mut hooks = house.host.turn(Arc::new(Chain::new(vec![member])), facts);
+    hooks.before_prompt(&[]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
+    assert!(house.ports.values.lock().is_empty());
+    assert!(house.ports.events.lock().is_empty());
+}
+
+#[tokio::test]
+async fn each_call_is_told_of() {
+    let house = House::new();
+    let member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
+    let installation = member.installation;
+    hooks(&house, vec![member]).before_prompt(&[]).await;
+    let events = house.ports.events.lock();
+    let [(from, ExtensionEvent::Called { trace })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (*from, trace.outcome, trace.hook),
+        (installation, Outcome::Ok, Hook::BeforePrompt)
+    );
+    assert!(trace.fuel > 0);
+}
+
+#[tokio::test]
+async fn lore_is_chosen_by_all_at_once_and_put_together_in_order() {
+    let house = House::new();
+    let members = (0..6).map(|number| {
+        let selection = json!({
+            "activations": [{"id": "a", "active": number == 3, "score": if number == 3 { 9 } else { number }}],
+            "additions": [{"title": "", "text": number.to_string(), "position": "in-chat", "depth": 0, "order": 0}],
+        });
+        let functions = [("world-info", "select", vec![ok(selection)])];
+        extension(
+            &house,
+            &format!("test/x{number}"),
+            &["lore.read", "lore.edit"],
+            &functions,
+        )
+    });
+    let members: Vec<_> = members.collect();
+    let candidate = Candidate {
+        id: "a".into(),
+        book: String::new(),
+        title: String::new(),
+        keys: Vec::new(),
+        tokens: 1,
+        active: false,
+        text: String::new(),
+    };
+    let mut hooks = hooks(&house, members);
+    let selection = hooks.select(&[], &[candidate]).await;
+    assert_eq!(selection.activate, ["a"]);
+    // There are four sandboxes for six: those that found none free waited in vain, and were skipped.
+    let ok = outcomes(&hooks)
+        .iter()
+        .filter(|outcome| **outcome == Outcome::Ok)
+        .count();
+    assert_eq!(ok, selection.additions.len());
+    assert!(selection.additions.is_sorted_by_key(|(from, _)| from.clone()));
+    assert_eq!(hooks.traces().len(), 6);
+}
+
+#[tokio::test]
+async fn a_macro_is_expanded_once_and_keeps_its_text() {
+    let house = House::new();
+    let acts = vec![ok(json!(["six", null])), ok(json!(["other"]))];
+    let mut member = extension(&house, "test/a", &["macros"], &[("macro-provider", "expand", acts)]);
+    let mut manifest = (*member.manifest).clone();
+    manifest.macros = vec![MacroDeclaration {
+        name: "dice".into(),
+        help: String::new(),
+    }];
+    member.manifest = Arc::new(manifest);
+    let mut hooks = hooks(&house, vec![member]);
+    assert!(hooks.has_macro("dice") && !hooks.has_macro("coin"));
+    let call = |name: &str, argument: &str| MacroCall {
+        name: name.into(),
+        arguments: vec![argument.into()],
+    };
+    let calls = [
+        call("dice", "1"),
+        call("coin", "1"),
+        call("dice", "2"),
+        call("dice", "1"),
+    ];
+    let six = Some("six".to_owned());
+    assert_eq!(hooks.expand(&calls).await, [six.clone(), None, None, six.clone()]);
+    assert_eq!(hooks.expand(&calls[..1]).await, [six]);
+    assert_eq!(hooks.traces().len(), 1);
+}
+
+#[tokio::test]
+async fn functions_have_names_of_their_own_and_speak_json() {
+    let house = House::new();
+    let declare = |member: &mut Member, names: &[&str]| {
+        let mut manifest = (*member.manifest).clone();
+        manifest.tools = names
+            .iter()
+            .map(|name| ToolDeclaration {
+                name: (*name).into(),
+                description: String::new(),
+                parameters: json!({"type": "object"}),
+            })
+            .collect();
+        member.manifest = Arc::new(manifest);
+    };
+    let long = "n".repeat(64);
+    let says = |text: &str| vec![ok(json!(text))];
+    let mut one = extension(&house, "one/dice", &["tools"], &[("tool", "call", says("[4]"))]);
+    let mut two = extension(&house, "two/dice", &["tools"], &[("tool", "call", says("not json"))]);
+    let mut three = extension(
+        &house,
+        "two/table",
+        &["tools"],
+        &[("tool", "call", vec![err("failed", "no table")])],
+    );
+    declare(&mut one, &["roll", &long]);
+    declare(&mut two, &["roll", &long]);
+    declare(&mut three, &["roll"]);
+    let mut hooks = hooks(&house, vec![one, two, three]);
+    let names: Vec<_> = hooks.tools().into_iter().map(|tool| tool.name).collect();
+    let numbered = format!("{}_2", &long[..62]);
+    assert_eq!(
+        names,
+        ["roll", long.as_str(), "dice__roll", numbered.as_str(), "table__roll"]
+    );
+
+    assert_eq!(hooks.call_tool("roll", "{\"sides\": 6}").await, Ok("[4]".into()));
+    assert_eq!(hooks.call_tool("roll", " ").await, Ok("[4]".into()));
+    assert!(
+        hooks
+            .call_tool("roll", "[]")
+            .await
+            .is_err_and(|wrong| wrong.contains("object"))
+    );
+    assert!(
+        hooks
+            .call_tool("roll", "{")
+            .await
+            .is_err_and(|wrong| wrong.contains("JSON"))
+    );
+    let large = |bytes: usize| format!("{{\"a\": \"{}\"}}", "x".repeat(bytes - 9));
+    assert!(hooks.call_tool("roll", &large(TOOL_ARGUMENT_BYTES)).await.is_ok());
+    assert!(hooks.call_tool("roll", &large(TOOL_ARGUMENT_BYTES + 1)).await.is_err());
+    assert!(
+        hooks
+            .call_tool("nothing", "{}")
+            .await
+            .is_err_and(|wrong| wrong.contains("nothing"))
+    );
+    let wrong = hooks.call_tool("dice__roll", "{}").await.expect_err("no JSON");
+    assert!(wrong.contains("does not work"), "{wrong}");
+    assert!(
+        hooks
+            .call_tool("table__roll", "{}")
+            .await
+            .is_err_and(|wrong| wrong.contains("no table"))
+    );
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn after_a_reply_each_extension_adds_its_own() {
+    let house = House::new();
+    let effects = json!([
+        {"annotate": {"key": "mood", "value": "\"glad\""}},
+        {"suggest-reply": "And then?"},
+        {"emit-event": {"key": "tagged", "value": "{}"}},
+    ]);
+    let granted = ["annotate", "suggest", "events"];
+    let members = vec![
+        extension(&house, "test/a", &granted, &[("after-reply", "run", vec![trap()])]),
+        extension(&house, "test/b", &granted, &[("after-reply", "run", vec![ok(effects)])]),
+    ];
+    let mut hooks = hooks(&house, members);
+    let reply = message("m2", Role::Assistant, "Good day.");
+    let all = hooks.after_reply(&[], None, &reply).await;
+    assert_eq!(
+        all.annotations,
+        [("test/b".to_owned(), "mood".to_owned(), json!("glad"))]
+    );
+    assert_eq!(all.suggestions, [("test/b".to_owned(), "And then?".to_owned())]);
+    let events = house.ports.events.lock();
+    assert!(
+        events
+            .iter()
+            .any(|(_, event)| matches!(event, ExtensionEvent::Custom { name, .. } if name == "tagged"))
+    );
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn what_keeps_trapping_is_not_called_until_it_is_forgiven() {
+    let house = House::new();
+    let member = extension(&house, "test/a", &[], &before(vec![trap()]));
+    let installation = member.installation;
+    let chain = Arc::new(Chain::new(vec![member]));
+    let turn = || async {
+        let mut hooks = house.host.turn(Arc::clone(&chain), facts());
+        hooks.before_prompt(&[]).await;
+        hooks.traces()[0].outcome
+    };
+    for _ in 0..crate::breaker::TRAPS {
+        assert_eq!(turn().await, Outcome::Trap);
+    }
+    assert_eq!(turn().await, Outcome::BreakerOpen);
+    house.host.forgive(installation);
+    assert_eq!(turn().await, Outcome::Trap);
+}
+
+#[tokio::test]
+async fn what_takes_too_much_again_and_again_is_condemned() {
+    let house = House::with(|settings| settings.limits.fuel_prompt = 100_000);
+    let member = extension(&house, "test/a", &[], &before(vec![spin()]));
+    let installation = member.installation;
+    let chain = Arc::new(Chain::new(vec![member]));
+    for _ in 0..crate::breaker::OFFENCES {
+        assert!(house.host.take_condemned().is_empty());
+        let mut hooks = house.host.turn(Arc::clone(&chain), facts());
+        hooks.before_prompt(&[]).await;
+        assert_eq!(outcomes(&hooks), [Outcome::OutOfFuel]);
+    }
+    let condemned = house.host.take_condemned();
+    assert_eq!(condemned.len(), 1);
+    assert_eq!(condemned[0].installation, installation);
+}
+
+#[tokio::test]
+async fn what_is_killed_is_not_called_in_running_turns_either() {
+    let house = House::new();
+    let mut member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
+    member.fail_closed = true;
+    let mut hooks = hooks(&house, vec![member]);
+    for (name, outcome) in [
+        ("test/a@1.0.0", Outcome::Killed),
+        ("test/a@2.0.0", Outcome::Ok),
+        ("test/a", Outcome::Killed),
+    ] {
+        house.host.kill(name);
+        assert_eq!(hooks.before_prompt(&[]).await.abort, None, "an operator has decided so");
+        assert_eq!(hooks.take_traces()[0].outcome, outcome, "{name}");
+        house.host.revive(name);
+    }
+}
+
+#[tokio::test]
+async fn all_extensions_together_have_no_more_than_the_time_of_a_chain() {
+    let house = House::with(|settings| {
+        settings.limits.fuel_prompt = u64::MAX / 2;
+        settings.limits.wall_chain_ms = 300;
+    });
+    let members = ["test/a", "test/b", "test/c"];
+    let members = members.map(|name| extension(&house, name, &[], &before(vec![spin()])));
+    let began = Instant::now();
+    let mut hooks = hooks(&house, members.into());
+    hooks.before_prompt(&[]).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(outcomes(&hooks)[1..], [Outcome::WallTimeout; 2]);
+    let now = house.host.inner().clock.now();
+    let installation = hooks.members(Hook::BeforePrompt)[2].installation;
+    assert!(
+        house
+            .host
+            .inner()
+            .guard
+            .admit(installation, Hook::BeforePrompt, now)
+            .is_some()
+    );
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn a_turn_that_is_dropped_at_any_point_leaves_nothing_behind() {
+    let house = House::new();
+    let act = Act::Both(WRITES, json!({"ok": []}));
+    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![act]));
+    let chain = Arc::new(Chain::new(vec![member]));
+    let mut points = 0;
+    loop {
+        let mut hooks = house.host.turn(Arc::clone(&chain), facts());
+        let is_done = {
+            let mut call = pin!(hooks.before_prompt(&[]));
+            let mut polled = 0;
+            loop {
+                match futures::poll!(call.as_mut()) {
+                    std::task::Poll::Ready(_) => break true,
+                    std::task::Poll::Pending if polled == points => break false,
+                    std::task::Poll::Pending => polled += 1,
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        drop(hooks);
+        house.assert_all_free();
+        if is_done || points > 50 {
+            break;
+        }
+        points += 1;
+    }
+    assert!(hooks(&house, Vec::new()).before_prompt(&[]).now_or_never().is_some());
+}
+
+#[test]
+fn an_extension_is_told_no_more_of_a_turn_than_it_may_know() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _context = runtime.enter();
+    let house = House::new();
+    let facts = facts();
+    let runner = runner(&house.host, &facts);
+    let mut member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
+    let little = runner.turn(&member);
+    for id in [&little.id, &little.chat, &little.user] {
+        assert_eq!(id.len(), 32);
+    }
+    assert_eq!(
+        (
+            little.user_name.as_str(),
+            little.persona.as_str(),
+            little.variables.len()
+        ),
+        ("", "", 0)
+    );
+    let character = little.character.expect("there is one");
+    assert_eq!(
+        (
+            character.name.as_str(),
+            character.description.as_str(),
+            character.tags.len()
+        ),
+        ("Smith", "", 0)
+    );
+
+    member.granted = Arc::new(vec![Capability::Persona, Capability::Character, Capability::Variables]);
+    let all = runner.turn(&member);
+    assert_eq!(
+        (all.user_name.as_str(), all.persona.as_str(), all.variables.len()),
+        ("Ada", "A traveller.", 1)
+    );
+    assert_eq!(all.character, facts.character);
+    assert_eq!(all.chat, little.chat, "the same in the same installation");
+
+    let history: Vec<_> = (0..5)
+        .map(|number| message(&number.to_string(), Role::User, ""))
+        .collect();
+    assert!(seen(&history, &member).is_empty());
+    member.granted = Arc::new(vec![Capability::History(2), Capability::History(3)]);
+    assert_eq!(seen(&history, &member), &history[2..]);
+    member.granted = Arc::new(vec![Capability::History(99)]);
+    assert_eq!(seen(&history, &member).len(), 5);
+}
