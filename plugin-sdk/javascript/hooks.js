@@ -27,24 +27,31 @@ export const hooks = {
   }),
   promptTransform: (act) => ({ transform: listed(act) }),
   streamFilter: (Author) => ({
+    // Bindings call the methods of the prototype.
     Filter: class Filter {
-      #filter;
+      #turn;
+      #made;
 
       constructor(turn) {
-        // Made at the first piece of text, where what it throws can still be told.
-        this.#filter = () => {
-          const filter = new Author(turn);
-          this.#filter = () => filter;
-          return filter;
-        };
+        this.#turn = turn;
       }
 
-      push = guarded((chunk) => this.#filter().push(chunk) ?? { tag: 'pass' });
+      /** Made at the first piece of text, where what it throws can still be told. */
+      get #filter() {
+        this.#made ??= new Author(this.#turn);
+        return this.#made;
+      }
 
-      finish = guarded((chunk) => {
-        const filter = this.#filter();
-        return (filter.finish ?? filter.push).call(filter, chunk) ?? { tag: 'pass' };
-      });
+      push(chunk) {
+        return guarded(() => this.#filter.push(chunk) ?? { tag: 'pass' })();
+      }
+
+      finish(chunk) {
+        return guarded(() => {
+          const filter = this.#filter;
+          return (filter.finish ?? filter.push).call(filter, chunk) ?? { tag: 'pass' };
+        })();
+      }
     },
   }),
   afterReply: (act) => ({ run: listed(act) }),

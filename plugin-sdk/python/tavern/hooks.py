@@ -4,23 +4,31 @@ sandbox without a word; here it becomes a failure that says where it was."""
 import functools
 import importlib
 import json
-import traceback
 
 from componentize_py_types import Err
 from wit_world.imports import types
 
 
+def _told(error):
+    """What happened, and where. `traceback` would look for the sources, and there are no files."""
+    lines = [f"{type(error).__name__}: {error}"]
+    place = error.__traceback__
+    while place is not None:
+        code = place.tb_frame.f_code
+        if code.co_filename != __file__:
+            lines.append(f"  {code.co_filename.rsplit('/', 1)[-1]}, line {place.tb_lineno}, in {code.co_name}")
+        place = place.tb_next
+    return "\n".join(lines)
+
+
 def _guarded(act):
-    @functools.wraps(act)
     def call(*given):
         try:
             return act(*given)
-        except Err as error:
-            if type(error.value).__name__.startswith("HookError_"):
+        except Exception as error:
+            if isinstance(error, Err) and type(error.value).__name__.startswith("HookError_"):
                 raise
-            raise Err(types.HookError_Failed(traceback.format_exc())) from None
-        except Exception:
-            raise Err(types.HookError_Failed(traceback.format_exc())) from None
+            raise Err(types.HookError_Failed(_told(error))) from None
 
     return call
 

@@ -142,7 +142,10 @@ impl Bench {
             clock,
         )?;
         let member = self.member(case)?;
-        let mut run = hooks::call(&host, &*ports, member, case, facts(case)).await?;
+        // A turn would not wait for it to be compiled; an author does.
+        let prepared = host.prepare(&member).await;
+        prepared.map_err(|why| anyhow::anyhow!("the component cannot be loaded: {why}"))?;
+        let mut run = Box::pin(hooks::call(&host, &*ports, member, case, facts(case))).await?;
         if case.hook == Hook::AfterReply {
             let events = ports.events.lock();
             run.edits.extend(events.iter().filter_map(|(_, event)| match event {

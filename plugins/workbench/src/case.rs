@@ -264,7 +264,7 @@ impl From<Item> for tavern_plugins::outside::Item {
     }
 }
 
-/// What is not said is not looked at, but for the outcome: without one, anything but a failure will do.
+/// What is not said is not looked at, but for the outcome: without one, it is to be ok or skipped.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expect {

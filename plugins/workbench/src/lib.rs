@@ -195,7 +195,7 @@ pub async fn run(command: Command) -> Result<()> {
             };
             let (_, bench) = prepare(&folder.folder, &mut log)?;
             for case in &case {
-                let run = bench.run(case).await.with_context(|| case.name.clone())?;
+                let run = Box::pin(bench.run(case)).await.with_context(|| case.name.clone())?;
                 println!("{:#}", run.to_json());
             }
         }

@@ -100,5 +100,10 @@ fn an_exception_in_javascript_says_where_it_was() {
 #[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
 fn an_exception_in_python_says_where_it_was() {
     let broken = "def before_prompt(turn, history):\n    return turn.nothing.here\n";
-    an_error_says_where_it_was("python", "src/extension.py", broken, "line 2, in before_prompt");
+    an_error_says_where_it_was(
+        "python",
+        "src/extension.py",
+        broken,
+        "extension.py, line 2, in before_prompt",
+    );
 }

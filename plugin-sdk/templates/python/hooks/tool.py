@@ -1,3 +1,3 @@
 def tool(turn, name, arguments):
     """A function that the model may call; its names and arguments stand in the manifest."""
-    return {"words": len(arguments["text"].split())}
+    return {"words": len(arguments.get("text", "").split())}
