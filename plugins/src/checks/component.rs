@@ -102,7 +102,8 @@ pub(super) fn examine(bytes: &[u8], manifest: &Manifest, report: &mut Report) {
 
 /// Whether this is a component at all.
 fn kind(bytes: &[u8]) -> Result<(), &'static str> {
-    if bytes.starts_with(b"\x7fELF") || wasmtime::Engine::detect_precompiled(bytes).is_some() {
+    // What Wasmtime compiles to is an object file of this format.
+    if bytes.starts_with(b"\x7fELF") {
         return Err("`extension.wasm` is compiled code. A package has the component itself; it is compiled here.");
     }
     match Parser::new(0).parse_all(bytes).next() {

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use tavern_plugins::package::{self, Files};
 use tavern_plugins::settings::PluginLimits;
@@ -24,6 +24,7 @@ impl Key {
         let text = fs::read_to_string(path).with_context(|| format!("the key {} cannot be read", path.display()))?;
         let parse = || SecretKeyBox::from_string(&text);
         let not_a_key = || format!("{} is no secret key", path.display());
+        ensure!(text.starts_with("untrusted comment:"), not_a_key());
         if let Ok(key) = parse().with_context(not_a_key)?.into_unencrypted_secret_key() {
             return Ok(Self(key));
         }

@@ -40,7 +40,8 @@ fn a_file_of_cases_may_be_large_and_not_larger() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("case.json");
     let most = usize::try_from(MAX_BYTES).expect("it fits");
-    let text = format!("{:most$}", r#"{ "hook": "tool" }"#);
+    let mut text = r#"{ "hook": "tool" }"#.to_owned();
+    text.push_str(&" ".repeat(most - text.len()));
     std::fs::write(&path, &text).expect("a file");
     assert_eq!(read(&path).expect("a case").len(), 1);
     std::fs::write(&path, text + " ").expect("a file");

@@ -11,7 +11,8 @@ use crate::project::{Language, Project};
 fn every_hook_begins_in_every_language_with_a_manifest_that_holds_and_a_case() {
     let folder = tempfile::tempdir().expect("a folder");
     for language in Language::value_variants() {
-        for hook in Hook::ALL {
+        // An extension with a life alone would never be called.
+        for hook in Hook::ALL.into_iter().filter(|hook| *hook != Hook::Lifecycle) {
             let name = format!("{language}-{hook}");
             let dir = create(&name, *language, &[hook], folder.path()).expect("a project");
             let project = Project::open(&dir).expect("a manifest that holds");
