@@ -34,17 +34,15 @@ pub const JSON_DEPTH: usize = 32;
 
 /// Adds a line, unless there are enough; the last one says that there were more.
 pub(crate) fn note(notes: &mut Vec<String>, line: &str) {
-    match notes.len() {
-        0..NOTES => {
-            let end = line.floor_char_boundary(NOTE_BYTES);
-            let mut line = clean(line[..end].to_owned());
-            if notes.len() == NOTES - 1 {
-                "There was more.".clone_into(&mut line);
-            }
-            notes.push(line);
-        }
-        _ => {}
+    if notes.len() >= NOTES {
+        return;
     }
+    let end = line.floor_char_boundary(NOTE_BYTES);
+    let mut line = clean(line[..end].to_owned());
+    if notes.len() == NOTES - 1 {
+        "There was more.".clone_into(&mut line);
+    }
+    notes.push(line);
 }
 
 /// Without control characters, which do things to terminals and logs; lines and tabs stay.

@@ -149,7 +149,7 @@ impl Programs {
     async fn make(&self, host: &Inner, program: &Program) -> Result<Arc<Loaded>, String> {
         let limits = &host.settings.limits;
         let sha256 = program.sha256.clone();
-        let (component, bytes) = match self.from_disk(&host.engine, &sha256).await? {
+        let (component, bytes) = match self.read_disk(&host.engine, &sha256).await? {
             Some(kept) => kept,
             None => {
                 let component = program.source.component().await?;
@@ -165,7 +165,7 @@ impl Programs {
                     .map_err(std::io::Error::other)
                     .flatten()
                     .map_err(|error| format!("compiled code cannot be kept: {error}"))?;
-                let made = self.from_disk(&host.engine, &sha256).await?;
+                let made = self.read_disk(&host.engine, &sha256).await?;
                 made.ok_or("compiled code cannot be read back")?
             }
         };
@@ -183,7 +183,7 @@ impl Programs {
         }))
     }
 
-    async fn from_disk(&self, engine: &Engine, sha256: &str) -> Result<Option<(Component, usize)>, String> {
+    async fn read_disk(&self, engine: &Engine, sha256: &str) -> Result<Option<(Component, usize)>, String> {
         let (disk, engine, sha256) = (Arc::clone(&self.disk), engine.clone(), sha256.to_owned());
         tokio::task::spawn_blocking(move || disk.load(&engine, &sha256))
             .await

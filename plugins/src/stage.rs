@@ -197,7 +197,7 @@ impl<'a> Stage<'a> {
             Verdict::Hold if chunk.len() <= self.hold.bytes => {
                 memory.held = chunk;
                 memory.held_since.get_or_insert(now);
-                return String::new();
+                String::new()
             }
             Verdict::Hold | Verdict::Pass => {
                 memory.held_since = None;

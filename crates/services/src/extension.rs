@@ -61,7 +61,7 @@ struct Inner {
 
 impl Extensions {
     /// Starts what stores lines and looks after installations; [`Self::close`] ends it.
-    pub(crate) async fn open(
+    pub(crate) fn open(
         shared: Arc<Shared>,
         keys: &Path,
         models: Router,

@@ -41,7 +41,7 @@ impl Chats {
             return Ok(None);
         }
         let speaker = &material.cast[material.speaker];
-        let counter = material.counter.clone();
+        let counter = material.counter;
         let facts = TurnFacts {
             turn: turn.to_owned(),
             chat: session.id.to_string(),

@@ -134,8 +134,7 @@ impl Services {
             parts.models.clone(),
             parts.plugins,
             parts.compile,
-        )
-        .await?;
+        )?;
         let parts = ChatParts {
             extensions: extensions.clone(),
             accounts: accounts.clone(),

@@ -75,6 +75,9 @@ pub struct VersionHead {
     pub usable: bool,
 }
 
+/// Id, version, interface, and why it was yanked or killed.
+type HeadRow = (Uuid, String, String, Option<String>, Option<String>);
+
 impl ExtensionStore {
     pub async fn publish(&self, new: &Publication<'_>) -> Result<PublishOutcome> {
         let owner = new.extension.owner;
@@ -183,7 +186,7 @@ impl ExtensionStore {
     /// The versions of an extension in the order they were published, with little of each.
     pub async fn version_heads(&self, extension: ExtensionId) -> Result<Vec<VersionHead>> {
         use extension_version::Column::{Api, ExtensionId, Id, Killed, Version, Yanked};
-        let rows: Vec<(Uuid, String, String, Option<String>, Option<String>)> = extension_version::Entity::find()
+        let rows: Vec<HeadRow> = extension_version::Entity::find()
             .select_only()
             .columns([Id, Version, Api, Yanked, Killed])
             .filter(ExtensionId.eq(extension.uuid()))
@@ -192,13 +195,12 @@ impl ExtensionStore {
             .all(&self.db.read)
             .await
             .db()?;
-        let head =
-            |(id, version, api, yanked, killed): (Uuid, String, String, Option<String>, Option<String>)| VersionHead {
-                id: ExtensionVersionId::from_uuid(id),
-                version,
-                api,
-                usable: yanked.is_none() && killed.is_none(),
-            };
+        let head = |(id, version, api, yanked, killed): HeadRow| VersionHead {
+            id: ExtensionVersionId::from_uuid(id),
+            version,
+            api,
+            usable: yanked.is_none() && killed.is_none(),
+        };
         Ok(rows.into_iter().map(head).collect())
     }
 

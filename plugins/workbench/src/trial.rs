@@ -89,10 +89,10 @@ fn judge(expect: &Expect, run: &Run) -> Vec<String> {
             faults.extend(difference(value, found, &format!("kv.{}.{key}", scope.as_str())));
         }
     }
-    if let Some(note) = &expect.note {
-        if !run.notes.iter().any(|found| found.contains(note)) {
-            faults.push(format!("note: none has {note:?} in it"));
-        }
+    if let Some(note) = &expect.note
+        && !run.notes.iter().any(|found| found.contains(note))
+    {
+        faults.push(format!("note: none has {note:?} in it"));
     }
     faults
 }

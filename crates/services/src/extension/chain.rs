@@ -57,9 +57,12 @@ impl Loaded {
     }
 }
 
+/// A chain, and what it was made of.
+type Stamped = (Vec<InstallationStamp>, Arc<Chain>);
+
 /// What is kept of versions and chains.
 pub(super) struct Kept {
-    chains: Cache<UserId, Arc<(Vec<InstallationStamp>, Arc<Chain>)>>,
+    chains: Cache<UserId, Arc<Stamped>>,
     versions: Cache<ExtensionVersionId, Arc<Loaded>>,
     /// Of those who have nothing installed.
     none: Arc<Chain>,

@@ -62,7 +62,8 @@ impl Extensions {
         let becomes = self.loaded(&stored.name, target).await?;
         let more = self.widened(&stored, &becomes).await?;
         let was_seen = upgrade.version.is_some() || stored.pending == Some(target);
-        if !more.is_empty() && !(upgrade.consent && was_seen) {
+        let is_agreed = upgrade.consent && was_seen;
+        if !more.is_empty() && !is_agreed {
             let installation = self.put_off(stored, &becomes).await?;
             return Ok(Upgraded {
                 installation,
