@@ -46,25 +46,25 @@ fn from_nothing_to_a_package(language: &str) {
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn a_project_in_rust_builds_tests_and_packs() {
     from_nothing_to_a_package("rust");
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn a_project_in_javascript_builds_tests_and_packs() {
     from_nothing_to_a_package("javascript");
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn a_project_in_python_builds_tests_and_packs() {
     from_nothing_to_a_package("python");
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn the_cases_of_all_bundled_extensions_hold() {
     let folders = bundled_dir("").read_dir().expect("the bundled extensions");
     let mut dirs: Vec<PathBuf> = folders.map(|entry| entry.expect("an entry").path()).collect();
@@ -90,14 +90,14 @@ fn an_error_says_where_it_was(language: &str, source: &str, broken: &str, told: 
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn an_exception_in_javascript_says_where_it_was() {
     let broken = "export function beforePrompt(turn) {\n  return turn.nothing.here;\n}\n";
     an_error_says_where_it_was("javascript", "src/extension.js", broken, "src/extension.js:2");
 }
 
 #[test]
-#[ignore = "builds guests; `cargo xtask test --lane guests` runs it"]
+#[ignore = "builds guests for minutes; run with --ignored"]
 fn an_exception_in_python_says_where_it_was() {
     let broken = "def before_prompt(turn, history):\n    return turn.nothing.here\n";
     an_error_says_where_it_was(
