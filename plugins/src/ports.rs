@@ -116,6 +116,7 @@ impl std::fmt::Debug for Secret {
 pub struct MemoryPorts {
     pub values: parking_lot::Mutex<BTreeMap<KvKey, KvEntry>>,
     pub secrets: parking_lot::Mutex<BTreeMap<String, Secret>>,
+    /// The latest, a thousand at most.
     pub events: parking_lot::Mutex<Vec<(InstallationId, ExtensionEvent)>>,
     /// What the model says; without one it is unavailable.
     pub completion: parking_lot::Mutex<Option<String>>,
@@ -188,6 +189,10 @@ impl Ports for MemoryPorts {
     }
 
     fn emit(&self, installation: InstallationId, event: ExtensionEvent) {
-        self.events.lock().push((installation, event));
+        let mut events = self.events.lock();
+        if events.len() == 1_000 {
+            events.drain(..500);
+        }
+        events.push((installation, event));
     }
 }

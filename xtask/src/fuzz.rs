@@ -17,6 +17,9 @@ pub struct Fuzz {
     /// How long each target runs.
     #[arg(long, default_value_t = SECONDS)]
     seconds: u64,
+    /// Where chance begins; the same number tries much the same inputs. Another one each time if it is 0.
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
     /// All targets if none is named.
     targets: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Fuzz {
             // An input that takes ten seconds is a finding, however busy the machine.
             run.args(["-timeout=10", "-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
             run.arg(format!("-max_total_time={}", self.seconds));
+            run.arg(format!("-seed={}", self.seed));
             let kept = shell::run_keeping(&mut run, |line| line.starts_with("stat::number_of_executed_units"))?;
             let count = kept
                 .first()
@@ -71,10 +75,12 @@ impl Fuzz {
     }
 }
 
+/// As a change is checked with: what it is blamed for should be its own doing.
 impl Default for Fuzz {
     fn default() -> Self {
         Self {
             seconds: SECONDS,
+            seed: 1,
             targets: Vec::new(),
         }
     }

@@ -1,11 +1,11 @@
-//! The floor: Wasmtime alone, with the same trimmed features and the same generated code, and nothing that keeps
-//! a guest in bounds but, where it is asked for, fuel and epochs.
+//! The floor: Wasmtime alone, with the same trimmed features, the same pool and the same generated code, and nothing
+//! that keeps a guest in bounds but, where it is asked for, fuel and epochs.
 
 use anyhow::{Result, ensure};
 use tavern_plugins::bindings::exports::tavern::extension::before_prompt::GuestIndices;
 use tavern_plugins::bindings::tavern::extension::types::{Message, Turn};
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Engine, PoolingAllocationConfig, Store, UpdateDeadline};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store, UpdateDeadline};
 
 /// What is counted while a guest runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,17 +24,20 @@ pub struct Bare {
 impl Bare {
     pub fn new(component: &[u8], counted: Counted) -> Result<Self> {
         let mut config = Config::new();
-        config.consume_fuel(counted.fuel);
-        config.epoch_interruption(counted.epochs);
+        config
+            .consume_fuel(counted.fuel)
+            .epoch_interruption(counted.epochs)
+            .concurrency_support(false);
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(64);
-        pool.total_core_instances(256);
-        pool.total_memories(128);
-        pool.total_tables(256);
-        pool.total_stacks(64);
-        pool.max_memory_size(64 << 20);
-        pool.linear_memory_keep_resident(256 << 10);
-        pool.table_keep_resident(256 << 10);
+        pool.total_component_instances(64)
+            .total_core_instances(256)
+            .total_memories(128)
+            .total_tables(256)
+            .total_stacks(64)
+            .max_memory_size(64 << 20)
+            .linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(16 << 10)
+            .pagemap_scan(Enabled::Auto);
         config.allocation_strategy(wasmtime::InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         let component = Component::from_binary(&engine, component)?;

@@ -78,6 +78,14 @@ pub fn host(cache: &TempDir) -> Result<Host> {
     )?)
 }
 
+/// Waits until the chain's code is at hand.
+pub async fn prepare(host: &Host, chain: &Chain) -> Result<()> {
+    for member in chain.members() {
+        host.prepare(member).await.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
 /// The hooks of a turn that is like the others.
 pub fn turn(host: &Host, chain: &Arc<Chain>) -> TurnHooks {
     let facts = TurnFacts {

@@ -190,13 +190,8 @@ async fn call(guests: &Guests, cache: &TempDir) -> Result<()> {
     );
     let host = house::host(cache)?;
     let chain = guests.small.chain(1);
-    let bare = Bare::new(
-        &guests.small.component,
-        Counted {
-            fuel: false,
-            epochs: true,
-        },
-    )?;
+    house::prepare(&host, &chain).await?;
+    let bare = Bare::new(&guests.small.component, Counted::default())?;
     for (messages, aim) in [(0, "45 µs"), (50, "100 µs")] {
         let history = house::history(messages);
         let ours = measure(100_000, || async {
@@ -247,6 +242,7 @@ async fn chain(guests: &Guests, cache: &TempDir) -> Result<()> {
     println!("\nfive extensions that do nothing at before-prompt, world-info and prompt-transform, added to a turn");
     let host = house::host(cache)?;
     let chain = guests.small.chain(5);
+    house::prepare(&host, &chain).await?;
     let (history, candidates) = (house::history(20), Vec::new());
     let times = measure(100_000, || async {
         let prompt = history.clone();
@@ -268,6 +264,7 @@ async fn filter(guests: &Guests, cache: &TempDir) -> Result<()> {
     println!("\na stream filter that lets all pass, warm, per flush of a sentence");
     let host = house::host(cache)?;
     let chain = guests.small.chain(1);
+    house::prepare(&host, &chain).await?;
     let hooks = house::turn(&host, &chain);
     let mut times = Vec::new();
     // Replies of usual length, because a reply has its fuel.
@@ -303,6 +300,7 @@ async fn runtimes(guests: &Guests, cache: &TempDir) -> Result<()> {
             guest.name
         );
         let chain = guest.chain(1);
+        house::prepare(&host, &chain).await?;
         let history = house::history(10);
         let times = measure(1_000, || async {
             let mut hooks = house::turn(&host, &chain);
@@ -333,6 +331,7 @@ async fn load(guests: &Guests) -> Result<()> {
             let host = house::host(&cache)?;
             let mut hooks = house::turn(&host, &chain);
             let begun = Instant::now();
+            house::prepare(&host, &chain).await?;
             hooks.before_prompt(&[]).await;
             taken.push(begun.elapsed());
             succeeded(&mut hooks)?;
@@ -395,6 +394,7 @@ async fn memory(guests: &Guests, cache: &TempDir, soak: u32) -> Result<()> {
     println!("\nmemory");
     let host = house::host(cache)?;
     let chain = guests.small.chain(1);
+    house::prepare(&host, &chain).await?;
     let turn = house::turn(&host, &chain);
     const WARM: usize = 32;
     let mut open = Vec::new();
