@@ -6,7 +6,7 @@ use std::time::Duration;
 use tavern_domain::extension::{Capability, Hook};
 
 use crate::bindings::exports::tavern::extension as hooks;
-use crate::bindings::tavern::extension::types::{Message, Turn};
+use crate::bindings::tavern::extension::types::{Message, Role, Turn};
 use crate::chain::Member;
 use crate::edits::{
     BeforeEdits, CheckedSelection, Checker, Effects, Plan, Prompt, check_before, check_effects, check_selection, clean,
@@ -65,8 +65,34 @@ pub(crate) fn scaled(limits: &PluginLimits, member: &Member, fuel: u64, wall_ms:
 }
 
 /// The end of a chat, as much as a member may see of it.
-pub(crate) fn seen<'a>(history: &'a [Message], member: &Member) -> &'a [Message] {
-    &history[history.len().saturating_sub(member.history())..]
+pub(crate) fn seen<'a>(history: &'a [Message], member: &Member) -> Cow<'a, [Message]> {
+    let seen = &history[history.len().saturating_sub(member.history())..];
+    if seen.iter().any(|message| hides_name(message, member)) {
+        seen.iter().map(|message| nameless(message.clone(), member)).collect()
+    } else {
+        Cow::Borrowed(seen)
+    }
+}
+
+/// A message that a hook is about, which is told only to those who may see messages.
+pub(crate) fn alone(message: &Message, member: &Member) -> Message {
+    let mut message = nameless(message.clone(), member);
+    if member.history() == 0 {
+        message.text.clear();
+    }
+    message
+}
+
+/// The name of who speaks for the user is the persona's.
+fn hides_name(message: &Message, member: &Member) -> bool {
+    message.role == Role::User && message.name.is_some() && !member.may(&Capability::Persona)
+}
+
+pub(crate) fn nameless(mut message: Message, member: &Member) -> Message {
+    if hides_name(&message, member) {
+        message.name = None;
+    }
+    message
 }
 
 pub(crate) struct BeforePromptCall<'a> {

@@ -66,6 +66,8 @@ pub(crate) struct CallFacts {
     pub model: String,
     pub seed: u64,
     pub now: Timestamp,
+    /// Nothing is to come of it: nobody else is asked, and nobody is told.
+    pub dry_run: bool,
     /// Tokens as the model counts them.
     pub count: Arc<dyn Fn(&str) -> u32 + Send + Sync>,
 }
@@ -466,6 +468,9 @@ impl<T> Called<T> {
         self.host_calls = state.call.host_calls;
         self.memory = state.memory.bytes() as u64;
         let events = state.call.take_events();
+        if state.facts.dry_run {
+            return;
+        }
         for event in events {
             state.host.inner().ports.emit(state.member.installation, event);
         }

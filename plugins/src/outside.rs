@@ -237,6 +237,7 @@ impl Host {
             model: String::new(),
             seed: 0,
             now: self.inner().clock.now(),
+            dry_run: false,
             // Without a model, a token is about four bytes.
             count: Arc::new(|text| u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX)),
         };

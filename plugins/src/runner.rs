@@ -228,6 +228,7 @@ impl Runner<'_> {
             model: self.facts.model.clone(),
             seed: self.facts.seed,
             now: self.facts.now,
+            dry_run: self.facts.dry_run,
             count: Arc::clone(&self.facts.count),
         };
         let start = Box::pin(Instance::start(self.host, member, facts, share));

@@ -129,6 +129,7 @@ pub(crate) fn facts() -> CallFacts {
         model: "story".into(),
         seed: 7,
         now: Timestamp(1_795_384_722_000),
+        dry_run: false,
         count: Arc::new(|text| u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX)),
     }
 }

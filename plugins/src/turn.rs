@@ -15,10 +15,10 @@ pub use crate::bindings::exports::tavern::extension::world_info::{Addition, Cand
 pub use crate::bindings::tavern::extension::types::{Character, Message, Role};
 use crate::calls::{
     AfterReplyCall, BeforePromptCall, ExpandCall, HookCall, SelectCall, TOOL_ARGUMENT_BYTES, ToolCall, TransformCall,
-    seen,
+    alone, seen,
 };
 use crate::chain::{Chain, Member};
-use crate::edits::{Prompt, clean, json, merge};
+use crate::edits::{Prompt, clean, json, merge, note};
 use crate::filters::Filters;
 use crate::host::Host;
 use crate::manifest::ToolDeclaration;
@@ -52,11 +52,19 @@ pub struct TurnFacts {
 pub struct BeforePrompt {
     /// With the name of the extension each is from; higher priority first, then in the order of the chain.
     pub notes: Vec<(String, Note)>,
-    pub variables: Vec<(String, String)>,
-    /// A later extension's value stands for an earlier one's.
-    pub sampling: Vec<(String, String)>,
+    pub variables: Vec<Setting>,
+    pub sampling: Vec<Setting>,
     /// What the user is told in place of a reply.
     pub abort: Option<Abort>,
+}
+
+/// What an extension sets. A later extension's value stands for an earlier one's; only of stop strings there may be
+/// several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub extension: String,
+    pub key: String,
+    pub value: String,
 }
 
 /// An extension has stopped the turn, or failed and must not.
@@ -122,7 +130,7 @@ pub struct AfterReply {
     pub annotations: Vec<(String, String, Value)>,
     /// With the name of the extension each is from.
     pub suggestions: Vec<(String, String)>,
-    pub variables: Vec<(String, String)>,
+    pub variables: Vec<Setting>,
 }
 
 /// Different macros that are expanded in a turn; what is beyond stays as it was written.
@@ -169,23 +177,16 @@ impl TurnHooks {
     pub async fn before_prompt(&mut self, history: &[Message]) -> BeforePrompt {
         let mut all = BeforePrompt::default();
         for member in self.members(Hook::BeforePrompt) {
-            let call = BeforePromptCall {
-                history: seen(history, &member),
-            };
+            let shown = seen(history, &member);
+            let call = BeforePromptCall { history: &shown };
             let ran = self.prompt_call(&member, &call).await;
             all.abort = ran.abort;
             if let Some(edits) = ran.taken {
                 let notes = edits.notes.into_iter();
                 all.notes.extend(notes.map(|note| (member.name.clone(), note)));
                 self.set_variables(&edits.variables);
-                edits
-                    .variables
-                    .into_iter()
-                    .for_each(|pair| set(&mut all.variables, pair));
-                edits
-                    .sampling
-                    .into_iter()
-                    .for_each(|pair| set_sampling(&mut all.sampling, pair));
+                settle(&mut all.variables, &member, edits.variables);
+                settle(&mut all.sampling, &member, edits.sampling);
                 all.abort = edits.abort.map(|message| Abort {
                     extension: member.name.clone(),
                     message,
@@ -217,11 +218,14 @@ impl TurnHooks {
         let mut calls = Vec::with_capacity(seats.len());
         for (member, mut seat) in seats {
             calls.push(Box::pin(async move {
+                let shown = seen(history, &member);
                 let call = SelectCall {
-                    history: seen(history, &member),
+                    history: &shown,
                     candidates,
                 };
-                let ran = runner.run(&member, &mut seat, patience, &call).await;
+                // It may have waited for those before it.
+                let left = patience.saturating_sub(began.elapsed());
+                let ran = runner.run(&member, &mut seat, left, &call).await;
                 (member, seat, ran)
             }));
         }
@@ -375,10 +379,12 @@ impl TurnHooks {
         let mut all = AfterReply::default();
         let patience = Duration::from_millis(self.host.settings().limits.wall_after_reply_ms);
         for member in self.members(Hook::AfterReply) {
+            let history = seen(history, &member);
+            let (user, reply) = (user.map(|user| alone(user, &member)), alone(reply, &member));
             let call = AfterReplyCall {
-                history: seen(history, &member),
-                user,
-                reply,
+                history: &history,
+                user: user.as_ref(),
+                reply: &reply,
             };
             let Some(effects) = self.background_call(&member, patience * 2, &call).await.taken else {
                 continue;
@@ -390,10 +396,7 @@ impl TurnHooks {
             let suggestions = effects.suggestions.into_iter();
             all.suggestions.extend(suggestions.map(|text| (name(), text)));
             self.set_variables(&effects.variables);
-            effects
-                .variables
-                .into_iter()
-                .for_each(|pair| set(&mut all.variables, pair));
+            settle(&mut all.variables, &member, effects.variables);
             for (name, payload) in effects.events {
                 if !self.facts.dry_run {
                     let event = ExtensionEvent::Custom { name, payload };
@@ -417,6 +420,15 @@ impl TurnHooks {
     /// Of others who have called on the turn's behalf, such as its filters.
     pub fn add_traces(&mut self, traces: Vec<PluginTrace>) {
         self.traces.extend(traces);
+    }
+
+    /// Notes that what an extension wanted at a hook came to nothing after all.
+    pub fn remark(&mut self, extension: &str, hook: Hook, remark: &str) {
+        let mut latest = self.traces.iter_mut().rev();
+        if let Some(trace) = latest.find(|trace| trace.extension == extension && trace.hook == hook) {
+            trace.edits = trace.edits.saturating_sub(1);
+            note(&mut trace.notes, remark);
+        }
     }
 
     #[must_use]
@@ -490,12 +502,19 @@ fn set(pairs: &mut Vec<(String, String)>, (key, value): (String, String)) {
     }
 }
 
-/// The same, but that there may be several stop strings.
-fn set_sampling(pairs: &mut Vec<(String, String)>, pair: (String, String)) {
-    match pair.0.as_str() {
-        "stop" if pairs.contains(&pair) => {}
-        "stop" => pairs.push(pair),
-        _ => set(pairs, pair),
+/// The same for what comes of a turn.
+fn settle(settings: &mut Vec<Setting>, member: &Member, pairs: Vec<(String, String)>) {
+    for (key, value) in pairs {
+        let is_same = |known: &&mut Setting| known.key == key && (key != "stop" || known.value == value);
+        let setting = Setting {
+            extension: member.name.clone(),
+            key: key.clone(),
+            value: value.clone(),
+        };
+        match settings.iter_mut().find(is_same) {
+            Some(known) => *known = setting,
+            None => settings.push(setting),
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct MessageFields {
     pub is_edited: bool,
     /// Hidden messages are kept and shown, but not sent to the model.
     pub is_hidden: bool,
+    /// What extensions say of the active swipe, an object for each, by its name; `suggestions` for what to say next;
+    /// `tools` for functions that were called.
     pub annotations: Json<Value>,
     /// Grows by one with each change.
     pub version: i32,
@@ -57,6 +59,7 @@ impl From<domain::Message> for MessageFields {
     fn from(message: domain::Message) -> Self {
         let domain::Message { row, body } = message;
         let active = body.active_swipe().clone();
+        let annotations = body.shown_annotations();
         let index = |index: usize| i32::try_from(index).unwrap_or(i32::MAX);
         Self {
             sequence: row.sequence,
@@ -80,7 +83,7 @@ impl From<domain::Message> for MessageFields {
                 .collect(),
             is_edited: body.is_edited,
             is_hidden: row.is_hidden,
-            annotations: Json(body.annotations),
+            annotations: Json(annotations),
             version: body.version,
             created_at: row.created_at.into(),
             updated_at: body.updated_at.into(),

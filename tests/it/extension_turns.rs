@@ -272,6 +272,7 @@ async fn bundled_extensions_take_part_in_a_turn_from_the_first_word_to_the_last(
         .map(|call| format!("{} {} {}", call["extension"], call["hook"], call["outcome"]).replace('"', ""))
         .collect();
     for call in [
+        "tavern/dice macro-provider ok",
         "tavern/style-guard stream-filter ok",
         "tavern/emotion-tagger after-reply ok",
         "tavern/memory-notes after-reply ok",

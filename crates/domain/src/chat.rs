@@ -1,7 +1,7 @@
 //! Chat sessions and their messages.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::id::{CharacterId, GenerationId, MessageId, PersonaId, PresetId, SessionId, UserId, WorldBookId};
@@ -83,6 +83,9 @@ pub struct Swipe {
     /// Bytes of `content` that were there before `generation` began: what it writes comes behind them.
     #[serde(default)]
     pub kept: usize,
+    /// What extensions say of this content: an object for each, by its name, and `suggestions`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub annotations: Map<String, Value>,
 }
 
 impl Swipe {
@@ -105,6 +108,7 @@ pub struct MessageBody {
     /// Index into `swipes`.
     pub active: usize,
     pub is_edited: bool,
+    /// What is said of the message, whichever swipe is shown.
     pub annotations: Value,
     pub updated_at: Timestamp,
     /// The message's JSON in the file it was imported from. Text, because the hot reads decode every
@@ -122,7 +126,7 @@ impl MessageBody {
             swipes: vec![swipe],
             active: 0,
             is_edited: false,
-            annotations: Value::Object(serde_json::Map::new()),
+            annotations: Value::Object(Map::new()),
             updated_at,
             source: None,
         }
@@ -134,6 +138,16 @@ impl MessageBody {
             .get(self.active)
             .or_else(|| self.swipes.last())
             .expect("a message has at least one swipe")
+    }
+    /// What is said of the message as it is shown.
+    #[must_use]
+    pub fn shown_annotations(&self) -> Value {
+        let mut shown = match &self.annotations {
+            Value::Object(annotations) => annotations.clone(),
+            _ => Map::new(),
+        };
+        shown.extend(self.active_swipe().annotations.clone());
+        Value::Object(shown)
     }
     #[must_use]
     pub fn swipe_of(&self, generation: GenerationId) -> Option<usize> {

@@ -7,15 +7,16 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tavern_domain::chat::{ChatRole, MessageBody};
+use tavern_domain::chat::{ChatRole, ChatSession, MessageBody};
 use tavern_domain::event::SessionEventKind;
+use tavern_domain::extension::Hook;
 use tavern_domain::generation::{GenerationKind, GenerationStatus};
-use tavern_domain::{Code, Error, GenerationId, Result};
-use tavern_plugins::turn::{AfterReply, Message, Role};
+use tavern_domain::{Code, Error, GenerationId, MessageId, Result};
+use tavern_plugins::turn::{AfterReply, Message, Role, TurnHooks};
 
 use crate::chat::Chats;
 use crate::gather::Wish;
-use crate::hooks;
+use crate::hooks::{self, no_room};
 
 /// How long a server may take for a reply before another one may try.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -23,8 +24,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
 /// Jobs that are taken at once.
 const BATCH: u32 = 16;
-/// What a message's annotations may be in JSON.
+/// What the annotations of a swipe may be in JSON.
 const ANNOTATION_BYTES: usize = 64 << 10;
+/// What an annotation takes besides its texts, at most.
+const PER_ANNOTATION: usize = 32;
 /// Where suggestions stand among the annotations.
 const SUGGESTIONS: &str = "suggestions";
 
@@ -72,6 +75,9 @@ impl Chats {
         let Some(swipe) = body.swipe_of(id).and_then(|index| body.swipes.get(index)) else {
             return Ok(());
         };
+        // The turn's own: the same draws come out the same.
+        let prompt = store.documents.prompt(id).await?;
+        let seed = prompt.map_or_else(rand::random, |prompt| prompt.seed);
         let material = self
             .gather(&Wish {
                 session: &session,
@@ -82,7 +88,7 @@ impl Chats {
                 guidance: None,
                 options: &generation.options,
                 model: &generation.model,
-                seed: rand::random(),
+                seed,
                 dry_run: false,
             })
             .await?;
@@ -109,16 +115,42 @@ impl Chats {
             text: swipe.content.clone(),
         };
         let said = hooks.after_reply(&history, user.as_ref(), &reply).await;
+        let kept = self.keep(&session, target, id, said, &mut hooks).await;
         store.extensions.add_traces(id, &hooks.take_traces()).await?;
+        kept
+    }
+
+    async fn keep(
+        &self,
+        session: &ChatSession,
+        target: MessageId,
+        reply: GenerationId,
+        said: AfterReply,
+        hooks: &mut TurnHooks,
+    ) -> Result<()> {
         if !said.variables.is_empty() {
-            let changes = said.variables.clone();
-            let set = |variables: &mut _| hooks::set_variables(variables, changes);
-            store.chats.change_variables(session.id, set).await?;
+            let mut refused = Vec::new();
+            let set = |variables: &mut _| refused = hooks::set_variables(variables, said.variables);
+            self.0.shared.store.chats.change_variables(session.id, set).await?;
+            for refused in refused {
+                no_room(hooks, Hook::AfterReply, &refused);
+            }
         }
-        if said.annotations.is_empty() && said.suggestions.is_empty() {
+        let (annotations, refused) = annotations(said.annotations, said.suggestions);
+        for (extension, what) in refused {
+            let remark = format!("{what}: the annotations of a reply have no room for it");
+            hooks.remark(&extension, Hook::AfterReply, &remark);
+        }
+        if annotations.is_empty() {
             return Ok(());
         }
-        match self.change_body(target, |body| annotate(body, id, &said)).await {
+        let annotate = |body: &mut MessageBody| {
+            let swipe = body.swipe_of(reply).and_then(|index| body.swipes.get_mut(index));
+            let swipe = swipe.ok_or_else(|| Error::conflict("", "The reply was replaced."))?;
+            swipe.annotations = annotations.clone();
+            Ok(())
+        };
+        match self.change_body(target, annotate).await {
             Ok(_) => self.tell(session.id, SessionEventKind::MessageUpdated(target)),
             // Deleted meanwhile, or replaced by another reply.
             Err(error) if matches!(error.code(), Code::NotFound | Code::Conflict) => {}
@@ -128,39 +160,68 @@ impl Chats {
     }
 }
 
-/// Puts what was said of a reply into its message: an object for each extension, and the suggestions.
-fn annotate(body: &mut MessageBody, reply: GenerationId, said: &AfterReply) -> Result<()> {
-    if body.swipe_of(reply).is_none() {
-        return Err(Error::conflict("", "The reply was replaced."));
-    }
-    let mut annotations = match &body.annotations {
-        Value::Object(annotations) => annotations.clone(),
-        _ => Map::new(),
+/// An edit that was not made: who wanted it, and which.
+type Refused = (String, &'static str);
+
+/// What is said of a reply, as far as there is room: an object for each extension, and the suggestions.
+fn annotations(
+    wanted: Vec<(String, String, Value)>,
+    suggested: Vec<(String, String)>,
+) -> (Map<String, Value>, Vec<Refused>) {
+    let (mut annotations, mut refused) = (Map::new(), Vec::new());
+    let mut room = ANNOTATION_BYTES;
+    let mut fits = |bytes: usize| match room.checked_sub(bytes + PER_ANNOTATION) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
     };
-    for (extension, _, _) in &said.annotations {
-        annotations.remove(extension);
-    }
-    for (extension, key, value) in &said.annotations {
+    for (extension, key, value) in wanted {
+        if !fits(extension.len() + key.len() + value.to_string().len()) {
+            refused.push((extension, "annotate"));
+            continue;
+        }
         let own = annotations
             .entry(extension)
             .or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(own) = own {
-            own.insert(key.clone(), value.clone());
+            own.insert(key, value);
         }
     }
-    let suggestions: Vec<_> = said
-        .suggestions
-        .iter()
-        .map(|(_, text)| Value::from(text.as_str()))
-        .collect();
-    if suggestions.is_empty() {
-        annotations.remove(SUGGESTIONS);
-    } else {
+    let mut suggestions = Vec::new();
+    for (extension, text) in suggested {
+        let text = Value::from(text);
+        if fits(text.to_string().len()) {
+            suggestions.push(text);
+        } else {
+            refused.push((extension, "suggest-reply"));
+        }
+    }
+    if !suggestions.is_empty() {
         annotations.insert(SUGGESTIONS.into(), suggestions.into());
     }
-    let annotations = Value::Object(annotations);
-    if annotations.to_string().len() <= ANNOTATION_BYTES {
-        body.annotations = annotations;
+    (annotations, refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_has_room_for_so_many_annotations_and_who_gets_none_is_told() {
+        let name = "ann/mood".to_owned();
+        let most = "x".repeat(ANNOTATION_BYTES - PER_ANNOTATION - name.len() - "key".len() - "\"\"".len());
+        let wanted = |text: String| vec![(name.clone(), "key".to_owned(), Value::from(text))];
+        let (kept, refused) = annotations(wanted(most.clone()), Vec::new());
+        assert_eq!(kept["ann/mood"]["key"], most);
+        assert!(refused.is_empty());
+        assert!(Value::Object(kept).to_string().len() <= ANNOTATION_BYTES);
+        let suggested = vec![("ann/next".to_owned(), "Go on.".to_owned())];
+        let (kept, refused) = annotations(wanted(format!("{most}x")), suggested);
+        assert_eq!(Value::Object(kept), json!({ "suggestions": ["Go on."] }));
+        assert_eq!(refused, [(name, "annotate")]);
     }
-    Ok(())
 }

@@ -267,6 +267,7 @@ impl Chats {
                     created_at: now,
                     generation: None,
                     kept: 0,
+                    annotations: serde_json::Map::new(),
                 });
             }
             bodies.push(MessageBody {

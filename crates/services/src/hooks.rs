@@ -11,9 +11,10 @@ use tavern_domain::chat::{ChatRole, ChatSession, Variables};
 use tavern_domain::extension::Hook;
 use tavern_domain::generation::{GenerationKind, GenerationOptions};
 use tavern_domain::prompt::{PromptBlock, PromptMessage};
-use tavern_domain::{Code, Error, Problems, Result};
+use tavern_domain::{Code, Error, Limits, Problems, Result};
 use tavern_plugins::turn::{
-    Abort, Addition, Candidate, Character, MacroCall, Message, Note, Role, TransformedMessage, TurnFacts, TurnHooks,
+    Abort, Addition, Candidate, Character, MacroCall, Message, Note, Role, Setting, TransformedMessage, TurnFacts,
+    TurnHooks,
 };
 use tavern_prompt::additions::{AddedPlace, AddedText};
 use tavern_prompt::assembly::{PromptMode, TOKENS_PER_MESSAGE};
@@ -28,9 +29,6 @@ use crate::turn::check_options;
 const MACRO_ROUNDS: usize = 4;
 /// The last message of a prompt that the reply goes on from, which no extension may touch.
 const PREFILL: &str = "platform:prefill";
-
-/// What extensions want of sampling; what the user wants goes before it.
-pub(crate) type Sampling = Vec<(String, String)>;
 
 impl Chats {
     /// The hooks of a turn in a chat; `None` if its owner has no extensions.
@@ -85,12 +83,14 @@ impl Chats {
         &self,
         mut material: Turn,
         hooks: &mut TurnHooks,
-    ) -> Result<(Turn, Built, Sampling)> {
+    ) -> Result<(Turn, Built, Vec<Setting>)> {
         tool::make_room(&mut material, hooks);
         let history: Vec<_> = material.history.iter().map(message).collect();
         let before = hooks.before_prompt(&history).await;
         stop_at(before.abort)?;
-        set_variables(&mut material.variables, before.variables);
+        for refused in set_variables(&mut material.variables, before.variables) {
+            no_room(hooks, Hook::BeforePrompt, &refused);
+        }
         material
             .additions
             .texts
@@ -143,7 +143,7 @@ impl Chats {
     pub(crate) async fn with_macros<T: Send + 'static>(
         &self,
         mut material: Turn,
-        mut hooks: Option<TurnHooks>,
+        hooks: &mut Option<TurnHooks>,
         work: fn(&Turn, &str) -> T,
         text: String,
     ) -> Result<(Turn, T)> {
@@ -155,7 +155,7 @@ impl Chats {
             let now = Arc::clone(&text);
             let (same, done) = blocking(material, move |material| work(material, &now)).await?;
             material = same;
-            let asks_for_more = match &mut hooks {
+            let asks_for_more = match hooks {
                 Some(hooks) => answer(&mut material, hooks).await,
                 None => false,
             };
@@ -299,13 +299,18 @@ fn take_over(material: &Turn, built: &mut Built, before: Vec<PromptMessage>, aft
         .saturating_add(cost(&preview.messages));
 }
 
-/// Puts into the options what extensions want and nobody else has said. What is out of bounds is left out.
-pub(crate) fn sample(options: &mut GenerationOptions, sampling: Sampling, limits: &tavern_domain::Limits) {
-    for (name, value) in sampling {
+/// Puts into the options what extensions want and nobody else has said. What is out of bounds is left out, and their
+/// traces say so.
+pub(crate) fn sample(options: &mut GenerationOptions, sampling: &[Setting], limits: &Limits, hooks: &mut TurnHooks) {
+    for Setting { extension, key, value } in sampling {
         let mut wish = GenerationOptions::default();
         let number = value.parse::<f64>().ok();
         let whole = value.parse::<i32>().ok();
-        match name.as_str() {
+        let mut left_out = |why: &str| {
+            let remark = format!("set-sampling: `{key}` was left out: {why}");
+            hooks.remark(extension, Hook::BeforePrompt, &remark);
+        };
+        match key.as_str() {
             "temperature" if options.temperature.is_none() => wish.temperature = number,
             "top-p" if options.top_p.is_none() => wish.top_p = number,
             "top-k" if options.top_k.is_none() => wish.top_k = whole,
@@ -314,12 +319,25 @@ pub(crate) fn sample(options: &mut GenerationOptions, sampling: Sampling, limits
             "presence-penalty" if options.presence_penalty.is_none() => wish.presence_penalty = number,
             "repetition-penalty" if options.repetition_penalty.is_none() => wish.repetition_penalty = number,
             "max-tokens" if options.max_tokens.is_none() => wish.max_tokens = whole,
-            "stop" if options.stop.len() < limits.stop_strings => wish.stop.push(value),
-            _ => continue,
+            "seed" if options.seed.is_none() => wish.seed = value.parse().ok(),
+            "stop" if options.stop.len() < limits.stop_strings => wish.stop.push(value.clone()),
+            "stop" => {
+                left_out(&format!("there are {} already", limits.stop_strings));
+                continue;
+            }
+            _ => {
+                left_out("the user has set it");
+                continue;
+            }
+        }
+        if wish == GenerationOptions::default() {
+            left_out("it is a whole number");
+            continue;
         }
         let mut problems = Problems::new();
         check_options(&mut problems, &wish, limits);
-        if problems.finish().is_err() {
+        if let Err(error) = problems.finish() {
+            left_out(&error.to_string());
             continue;
         }
         options.temperature = options.temperature.or(wish.temperature);
@@ -330,22 +348,34 @@ pub(crate) fn sample(options: &mut GenerationOptions, sampling: Sampling, limits
         options.presence_penalty = options.presence_penalty.or(wish.presence_penalty);
         options.repetition_penalty = options.repetition_penalty.or(wish.repetition_penalty);
         options.max_tokens = options.max_tokens.or(wish.max_tokens);
+        options.seed = options.seed.or(wish.seed);
         options.stop.append(&mut wish.stop);
     }
 }
 
-/// Sets what there is room for.
-pub(crate) fn set_variables(variables: &mut Variables, changes: Vec<(String, String)>) {
+/// Sets what there is room for, and gives back the rest.
+pub(crate) fn set_variables(variables: &mut Variables, changes: Vec<Setting>) -> Vec<Setting> {
+    let mut refused = Vec::new();
     let mut bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-    for (name, value) in changes {
-        let before = variables.get(&name).map(|value| name.len() + value.len());
-        let after = bytes - before.unwrap_or(0) + name.len() + value.len();
+    for change in changes {
+        let Setting { key, value, .. } = &change;
+        let before = variables.get(key).map(|value| key.len() + value.len());
+        let after = bytes - before.unwrap_or(0) + key.len() + value.len();
         let is_full = before.is_none() && variables.len() >= MAX_VARIABLES;
         if !is_full && after <= MAX_VARIABLE_BYTES && value.len() <= MAX_VALUE_BYTES {
             bytes = after;
-            variables.insert(name, value);
+            variables.insert(change.key, change.value);
+        } else {
+            refused.push(change);
         }
     }
+    refused
+}
+
+/// Notes that a variable was not set.
+pub(crate) fn no_room(hooks: &mut TurnHooks, hook: Hook, refused: &Setting) {
+    let remark = format!("set-variable: the chat has no room for `{}`", refused.key);
+    hooks.remark(&refused.extension, hook, &remark);
 }
 
 /// A message of the chat as extensions see it.

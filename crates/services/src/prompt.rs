@@ -162,6 +162,16 @@ impl Reply {
     }
 }
 
+/// What the user has typed.
+pub(crate) struct Said {
+    /// As it is stored: regex scripts applied, macros expanded.
+    pub content: String,
+    /// What the macros have done.
+    pub effects: Option<TurnEffects>,
+    /// Extensions that expanded macros.
+    pub traces: Vec<PluginTrace>,
+}
+
 impl Chats {
     /// The prompt a turn would send, without sending it or changing anything.
     ///
@@ -199,12 +209,9 @@ impl Chats {
             _ => None,
         };
         let model = self.model_of(&session, &wish.options);
-        let (content, said) = match wish.content {
-            Some(content) => {
-                let (content, said) = self.said(&session, character, content).await?;
-                (Some(content), said)
-            }
-            None => (None, None),
+        let said = match wish.content {
+            Some(content) => Some(self.said(&session, character, content, true).await?),
+            None => None,
         };
         let mut material = self
             .gather(&Wish {
@@ -212,7 +219,7 @@ impl Chats {
                 kind: wish.kind,
                 character,
                 target,
-                content: content.as_deref(),
+                content: said.as_ref().map(|said| said.content.as_str()),
                 guidance: wish.guidance.as_deref(),
                 options: &wish.options,
                 model: &model,
@@ -220,30 +227,38 @@ impl Chats {
                 dry_run: true,
             })
             .await?;
-        if let Some(said) = &said {
-            material.hear(said);
+        if let Some(effects) = said.as_ref().and_then(|said| said.effects.as_ref()) {
+            material.hear(effects);
         }
         let Some(mut hooks) = self.hooks(&session, "preview", &material).await? else {
             return Ok(build(material).await?.1.preview);
         };
-        let (_, built, _) = self.build_with(material, &mut hooks).await?;
+        let (_, built, sampling) = self.build_with(material, &mut hooks).await?;
+        let mut options = wish.options;
+        sample(&mut options, &sampling, &self.0.shared.limits, &mut hooks);
+        let mut plugins = said.map(|said| said.traces).unwrap_or_default();
+        plugins.extend(hooks.take_traces());
         Ok(PromptPreview {
-            plugins: hooks.take_traces(),
+            plugins,
             ..built.preview
         })
     }
 
-    /// What the user types as it is stored: regex scripts applied, macros expanded; and what the macros
-    /// have done. Most messages have neither, and cost nothing.
+    /// What the user types as it is stored. Most messages have neither regex scripts nor macros, and cost nothing.
     pub(crate) async fn said(
         &self,
         session: &ChatSession,
         character: Option<CharacterId>,
         content: String,
-    ) -> Result<(String, Option<TurnEffects>)> {
+        dry_run: bool,
+    ) -> Result<Said> {
         let options = GenerationOptions::default();
         if !has_macros(&content) && !self.has_scripts(session).await? {
-            return Ok((content, None));
+            return Ok(Said {
+                content,
+                effects: None,
+                traces: Vec::new(),
+            });
         }
         let model = self.model_of(session, &options);
         let material = self
@@ -257,11 +272,12 @@ impl Chats {
                 options: &options,
                 model: &model,
                 seed: rand::random(),
-                dry_run: false,
+                dry_run,
             })
             .await?;
-        let hooks = self.hooks(session, "message", &material).await?;
-        let (material, (content, effects)) = self.with_macros(material, hooks, Material::said, content).await?;
+        let mut hooks = self.hooks(session, "message", &material).await?;
+        let done = self.with_macros(material, &mut hooks, Material::said, content);
+        let (material, (content, effects)) = done.await?;
         let effects = TurnEffects {
             variables: changes(&material.variables, &effects.local),
             account_variables: changes(&material.account_variables, &effects.global),
@@ -269,7 +285,11 @@ impl Chats {
             anchor: material.anchor.as_deref().and_then(|id| id.parse().ok()),
             ..TurnEffects::default()
         };
-        Ok((content, Some(effects)))
+        Ok(Said {
+            content,
+            effects: Some(effects),
+            traces: hooks.map(|mut hooks| hooks.take_traces()).unwrap_or_default(),
+        })
     }
 
     /// The prompt of a generation as it was sent; `None` if there was none, or it is no longer kept.
@@ -288,8 +308,8 @@ impl Chats {
         self.0.shared.store.extensions.traces(generations).await
     }
 
-    /// Builds the prompt of a turn that is real, and keeps it.
-    pub(crate) async fn ask(&self, turn: &Turn) -> Result<Asked> {
+    /// Builds the prompt of a turn that is real, and keeps it; `None` if the turn is cancelled meanwhile.
+    pub(crate) async fn ask(&self, turn: &Turn) -> Result<Option<Asked>> {
         let generation = &turn.generation;
         let store = &self.0.shared.store;
         if let (Some(target), GenerationKind::Continue | GenerationKind::Regenerate | GenerationKind::Swipe) =
@@ -327,21 +347,29 @@ impl Chats {
             })
             .await?;
         let before = (material.variables.clone(), material.account_variables.clone());
-        if let Some(said) = &turn.said {
-            material.hear(said);
+        if let Some(effects) = &turn.said {
+            material.hear(effects);
         }
+        store.extensions.add_traces(generation.id, &turn.traces).await?;
         let mut options = generation.options.clone();
         let mut hooks = self.hooks(&session, &generation.id.to_string(), &material).await?;
         let (material, mut built) = match &mut hooks {
             None => build(material).await?,
             Some(hooks) => {
-                let built = self.build_with(material, hooks).await;
+                let built = tokio::select! {
+                    built = self.build_with(material, hooks) => Some(built),
+                    () = turn.live.cancel.cancelled() => None,
+                };
+                if let Some(Ok((_, _, sampling))) = &built {
+                    sample(&mut options, sampling, &self.0.shared.limits, hooks);
+                }
                 let traces = hooks.take_traces();
                 // Whatever comes of the turn, it can be told who did what.
                 store.extensions.add_traces(generation.id, &traces).await?;
-                let (material, mut built, sampling) = built?;
-                built.preview.plugins = traces;
-                sample(&mut options, sampling, &self.0.shared.limits);
+                let Some(built) = built else { return Ok(None) };
+                let (material, mut built, _) = built?;
+                built.preview.plugins = turn.traces.clone();
+                built.preview.plugins.extend(traces);
                 (material, built)
             }
         };
@@ -353,7 +381,7 @@ impl Chats {
                 .cloned(),
         );
         store.documents.put_prompt(generation.id, &built.preview).await?;
-        Ok(asked(generation, options, &before, material, built, hooks))
+        Ok(Some(asked(generation, options, &before, material, built, hooks)))
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tavern_domain::CharacterId;
 use tavern_domain::chat::{ChatSession, MessageBody, TurnEffects};
-use tavern_domain::extension::Hook;
+use tavern_domain::extension::{Hook, PluginTrace};
 use tavern_domain::generation::{
     Generation, GenerationAttempt, GenerationError, GenerationKind, GenerationStatus, GenerationText, Usage,
     UsageSource,
@@ -48,6 +48,8 @@ pub(crate) struct Turn {
     pub guidance: Option<String>,
     /// What the user's own message has done to variables.
     pub said: Option<TurnEffects>,
+    /// Extensions that were called for what the user has typed.
+    pub traces: Vec<PluginTrace>,
     /// Who answers afterwards.
     pub next: Vec<CharacterId>,
     pub live: Arc<LiveReply>,
@@ -157,12 +159,9 @@ impl Chats {
 
     async fn read_provider(&self, turn: &Turn, counted: &mut Counted, reply: &mut Option<Reply>) -> Outcome {
         let live = &turn.live;
-        let asked = tokio::select! {
-            asked = self.ask(turn) => asked,
-            () = live.cancel.cancelled() => return Outcome::Cancelled,
-        };
-        let asked = match asked {
-            Ok(asked) => asked,
+        let asked = match self.ask(turn).await {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return Outcome::Cancelled,
             Err(error) => {
                 tracing::info!(generation = %turn.generation.id, ?error, "no prompt could be made");
                 return Outcome::Failed(failure(&error));
@@ -491,6 +490,7 @@ pub(crate) fn place(body: &mut MessageBody, generation: &Generation) -> usize {
             let active = body.active.min(body.swipes.len() - 1);
             body.active = active;
             let swipe = &mut body.swipes[active];
+            swipe.annotations.clear();
             swipe.kept = if kind == GenerationKind::Continue {
                 swipe.content.len()
             } else {

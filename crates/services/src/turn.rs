@@ -7,6 +7,7 @@
 use sha2::{Digest as _, Sha256};
 use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe, TurnEffects};
 use tavern_domain::event::SessionEventKind;
+use tavern_domain::extension::PluginTrace;
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions, GenerationStatus};
 use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Limits, MessageId, Problems, Result, SessionId};
 use tavern_storage::{Idempotency, TurnOutcome, TurnStart};
@@ -92,7 +93,8 @@ impl Chats {
         };
         let character = speakers.first().copied().or(character);
         let generate = outgoing.generate && !speakers.is_empty();
-        let (content, said) = self.said(&session, character, outgoing.content).await?;
+        let said = self.said(&session, character, outgoing.content, false).await?;
+        let (content, effects) = (said.content, said.effects);
         self.check_content(&content)?;
         let now = clock.now();
         let sequence = store
@@ -119,6 +121,7 @@ impl Chats {
             created_at: now,
             generation: None,
             kept: 0,
+            annotations: serde_json::Map::new(),
         });
         let mut rows = vec![user_row.clone()];
         let mut bodies = vec![user_body.clone()];
@@ -149,14 +152,15 @@ impl Chats {
             reply_into: None,
             generation: generation.clone(),
             guidance: outgoing.guidance,
-            said: said.clone(),
+            said: effects.clone(),
+            traces: said.traces,
             next: speakers.split_off(speakers.len().min(1)),
         };
         if let Some(replayed) = self.begin(actor, begun, outgoing.idempotency_key, request_hash).await? {
             return Ok(replayed);
         }
-        if let (None, Some(said)) = (&generation, &said) {
-            store.chats.remember(session_id, said).await?;
+        if let (None, Some(effects)) = (&generation, &effects) {
+            store.chats.remember(session_id, effects).await?;
         }
         Ok(Sent {
             message: Some(Message {
@@ -238,6 +242,7 @@ impl Chats {
             generation: Some(generation.clone()),
             guidance: request.guidance,
             said: None,
+            traces: Vec::new(),
             next,
         };
         if let Some(replayed) = self.begin(actor, begun, request.idempotency_key, request_hash).await? {
@@ -267,6 +272,7 @@ impl Chats {
             generation: Some(generation),
             guidance: None,
             said: None,
+            traces: Vec::new(),
             next,
         };
         self.begin(actor, begun, None, [0; 32]).await.map(drop)
@@ -531,6 +537,7 @@ impl Chats {
                 generation,
                 guidance: begun.guidance,
                 said: begun.said,
+                traces: begun.traces,
                 next: begun.next,
                 live,
             };
@@ -595,6 +602,7 @@ struct Begun {
     generation: Option<Generation>,
     guidance: Option<String>,
     said: Option<TurnEffects>,
+    traces: Vec<PluginTrace>,
     next: Vec<CharacterId>,
 }
 
@@ -619,6 +627,7 @@ pub(crate) fn empty_swipe(generation: &Generation) -> Swipe {
         created_at: generation.created_at,
         generation: Some(generation.id),
         kept: 0,
+        annotations: serde_json::Map::new(),
     }
 }
 

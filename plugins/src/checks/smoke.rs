@@ -151,6 +151,7 @@ async fn attempt(host: &Host, member: &Arc<Member>, hook: Hook, limits: CallLimi
         model: "model".into(),
         seed: SEED,
         now: Timestamp(NOW),
+        dry_run: true,
         count: Arc::new(|text| u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX)),
     };
     let share = match hook {

@@ -12,6 +12,7 @@ use tavern_domain::extension::Capability;
 use super::Checker;
 use crate::bindings::exports::tavern::extension::prompt_transform::{Op, Placed, Replacement};
 use crate::bindings::tavern::extension::types::{Message, Role};
+use crate::calls::nameless;
 use crate::chain::Member;
 use crate::instance::Failure;
 use crate::turn::{Transformed, TransformedMessage};
@@ -86,11 +87,16 @@ impl Prompt {
     /// or that are among the last of the chat which it may see.
     pub fn shown_to(&self, member: &Member) -> Cow<'_, [Message]> {
         let replaces = member.may(&Capability::Replace);
-        if replaces && member.may(&Capability::System) {
+        let sees_all = replaces && member.may(&Capability::System);
+        if sees_all && member.may(&Capability::Persona) {
             return Cow::Borrowed(&self.messages);
         }
+        let messages = self.messages.iter().cloned();
+        let mut shown: Vec<_> = messages.map(|message| nameless(message, member)).collect();
+        if sees_all {
+            return Cow::Owned(shown);
+        }
         let mut history = member.history();
-        let mut shown = self.messages.clone();
         for message in shown.iter_mut().rev() {
             let is_system = message.role == Role::System;
             let is_recent = !is_system && history > 0;

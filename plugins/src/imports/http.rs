@@ -41,6 +41,9 @@ fn bytes_of(request: &Request) -> usize {
 
 impl State {
     async fn prepare(&mut self, request: Request) -> Result<(EgressGrant, EgressRequest), HttpError> {
+        if self.facts.dry_run {
+            return Err(HttpError::Denied("this is a preview, in which nobody is asked".into()));
+        }
         if self.call.http_requests >= self.limits().http_requests {
             return Err(HttpError::Quota);
         }

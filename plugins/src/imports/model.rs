@@ -34,6 +34,9 @@ impl Host for State {
         if request.temperature.is_some_and(|heat| !(0.0..=2.0).contains(&heat)) {
             return unusable("`temperature` must be between 0 and 2.");
         }
+        if self.facts.dry_run {
+            return unusable("This is a preview, in which nobody is asked.");
+        }
         let mut messages = Vec::with_capacity(request.messages.len());
         for message in request.messages {
             let role = match message.role {

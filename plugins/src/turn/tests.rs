@@ -136,9 +136,15 @@ async fn what_several_extensions_say_before_the_prompt_is_put_together() {
         .map(|(from, note)| (from.as_str(), note.text.as_str()))
         .collect();
     assert_eq!(notes, [("test/a", "high"), ("test/b", "also high"), ("test/a", "low")]);
-    assert_eq!(all.sampling, [("temperature".to_owned(), "0.9".to_owned())]);
-    assert_eq!(all.variables, [("mood".to_owned(), "sad".to_owned())]);
-    assert_eq!(hooks.facts().variables, all.variables, "those called later see them");
+    let by_the_last = |key: &str, value: &str| Setting {
+        extension: "test/b".into(),
+        key: key.into(),
+        value: value.into(),
+    };
+    assert_eq!(all.sampling, [by_the_last("temperature", "0.9")]);
+    assert_eq!(all.variables, [by_the_last("mood", "sad")]);
+    let seen = [("mood".to_owned(), "sad".to_owned())];
+    assert_eq!(hooks.facts().variables, seen, "those called later see them");
     assert_eq!(hooks.traces()[0].edits, 4);
 }
 
@@ -668,7 +674,98 @@ fn an_extension_is_told_no_more_of_a_turn_than_it_may_know() {
         .collect();
     assert!(seen(&history, &member).is_empty());
     member.granted = Arc::new(vec![Capability::History(2), Capability::History(3)]);
-    assert_eq!(seen(&history, &member), &history[2..]);
+    assert_eq!(*seen(&history, &member), history[2..]);
     member.granted = Arc::new(vec![Capability::History(99)]);
     assert_eq!(seen(&history, &member).len(), 5);
+}
+
+#[test]
+fn what_was_said_is_told_to_who_may_see_messages_and_who_said_it_to_who_may_see_the_persona() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _context = runtime.enter();
+    let house = House::new();
+    let mut member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
+    let named = |role, name: &str| Message {
+        name: Some(name.into()),
+        ..message("m1", role, "Good day.")
+    };
+    let (user, reply) = (named(Role::User, "Ada"), named(Role::Assistant, "Smith"));
+    let hidden = |message: &Message, member: &Member| {
+        let shown = alone(message, member);
+        (shown.name, shown.text)
+    };
+    assert_eq!(hidden(&user, &member), (None, String::new()));
+    assert_eq!(hidden(&reply, &member), (Some("Smith".into()), String::new()));
+    member.granted = Arc::new(vec![Capability::History(1)]);
+    assert_eq!(hidden(&user, &member), (None, "Good day.".into()));
+    assert_eq!(hidden(&reply, &member), (Some("Smith".into()), "Good day.".into()));
+    let prompt = [user.clone()];
+    assert_eq!(seen(&prompt, &member)[0].name, None);
+    let shown = Prompt::new(prompt.to_vec(), 100).shown_to(&member).into_owned();
+    assert_eq!(shown[0].name, None);
+    member.granted = Arc::new(vec![Capability::History(1), Capability::Persona]);
+    assert_eq!(alone(&user, &member), user);
+    assert_eq!(*seen(&prompt, &member), prompt);
+    let shown = Prompt::new(prompt.to_vec(), 100).shown_to(&member).into_owned();
+    assert_eq!(shown, prompt);
+}
+
+#[tokio::test]
+async fn who_waits_for_others_to_choose_lore_has_what_they_have_left_of_the_time_of_all() {
+    let house = House::with(|settings| {
+        settings.limits.wall_chain_ms = 200;
+        settings.limits.fuel_prompt = u64::MAX / 4;
+    });
+    // More than look at the candidates at the same time.
+    let slow = |number: usize| {
+        let acts = vec![spin()];
+        extension(
+            &house,
+            &format!("test/{number}"),
+            &["lore.read"],
+            &[("world-info", "select", acts)],
+        )
+    };
+    let mut hooks = hooks(&house, (0..6).map(slow).collect());
+    hooks.select(&[], &[]).await;
+    let late = hooks.traces().iter().skip(4).flat_map(|trace| &trace.notes);
+    let late: Vec<_> = late.collect();
+    assert_eq!(late.len(), 2, "{:?}", hooks.traces());
+    assert!(
+        late.iter().all(|note| note.contains("used up the time of all")),
+        "{late:?}"
+    );
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn in_a_look_at_a_prompt_nobody_else_is_asked_and_nobody_is_told() {
+    let house = House::new();
+    let member = extension(
+        &house,
+        "test/a",
+        &["kv:installation"],
+        &before(vec![Act::Both(WRITES, json!({"ok": []}))]),
+    );
+    let chain = Arc::new(Chain::new(vec![member.clone()]));
+    let look = TurnFacts {
+        dry_run: true,
+        ..facts()
+    };
+    let mut hooks = house.host.turn(chain, look);
+    hooks.before_prompt(&[]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
+    assert!(house.ports.values.lock().is_empty() && house.ports.events.lock().is_empty());
+}
+
+#[tokio::test]
+async fn an_edit_that_came_to_nothing_after_all_is_told_in_the_trace() {
+    let house = House::new();
+    let members = ["test/a", "test/b"].map(|name| extension(&house, name, &[], &before(vec![ok(json!([]))])));
+    let mut hooks = hooks(&house, members.into());
+    hooks.before_prompt(&[]).await;
+    hooks.remark("test/a", Hook::BeforePrompt, "set-variable: no room");
+    hooks.remark("test/c", Hook::BeforePrompt, "nobody's");
+    let notes: Vec<_> = hooks.traces().iter().map(|trace| trace.notes.clone()).collect();
+    assert_eq!(notes, [vec!["set-variable: no room".to_owned()], Vec::new()]);
 }

@@ -20,7 +20,7 @@ use std::fs;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::{Parser, ValueEnum};
 use tavern_domain::extension::{Hook, Outcome};
 use tavern_plugins::turn::TurnHooks;
@@ -347,45 +347,36 @@ async fn load(guests: &Guests) -> Result<()> {
     Ok(())
 }
 
+/// In turns, because a machine's speed changes between them.
 async fn counting(guests: &Guests) -> Result<()> {
     println!("\nwhat counting costs: bare Wasmtime, fresh store, instance and call with 50 messages");
     let (turn, history) = (bare::turn(), house::history(50));
-    let mut neither = 0.0;
-    for (name, counted) in [
-        ("neither", Counted::default()),
-        (
-            "epochs",
-            Counted {
-                fuel: false,
-                epochs: true,
-            },
-        ),
-        (
-            "fuel",
-            Counted {
-                fuel: true,
-                epochs: false,
-            },
-        ),
-        (
-            "both",
-            Counted {
-                fuel: true,
-                epochs: true,
-            },
-        ),
-    ] {
-        let bare = Bare::new(&guests.small.component, counted)?;
-        let times = measure(100_000, || async {
-            let begun = Instant::now();
-            bare.fresh(&turn, &history).await?;
-            Ok(begun.elapsed())
-        });
-        let times = times.await?;
-        if neither == 0.0 {
-            neither = times.p50;
+    let kinds = [
+        ("neither", false, false),
+        ("epochs", false, true),
+        ("fuel", true, false),
+        ("both", true, true),
+    ];
+    let engines = kinds.map(|(_, fuel, epochs)| Bare::new(&guests.small.component, Counted { fuel, epochs }));
+    let mut times: [Vec<u32>; 4] = Default::default();
+    for _ in 0..20 {
+        for (engine, times) in engines.iter().zip(&mut times) {
+            let engine = engine.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+            for round in 0..2_500 {
+                let begun = Instant::now();
+                engine.fresh(&turn, &history).await?;
+                if round >= 500 {
+                    times.push(u32::try_from(begun.elapsed().as_nanos()).unwrap_or(u32::MAX));
+                }
+            }
         }
-        println!("  {name:8} {times}   {:+.0} %", (times.p50 / neither - 1.0) * 100.0);
+    }
+    let times = times.map(Times::of);
+    for ((name, ..), taken) in kinds.iter().zip(&times) {
+        println!(
+            "  {name:8} {taken}   {:+.0} %",
+            (taken.p50 / times[0].p50 - 1.0) * 100.0
+        );
     }
     Ok(())
 }

@@ -229,6 +229,7 @@ fn body(message: ImportedMessage, time: Timestamp) -> MessageBody {
         created_at: swipe.sent_at.unwrap_or(time),
         generation: None,
         kept: 0,
+        annotations: serde_json::Map::new(),
     };
     MessageBody {
         version: 1,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use serde_json::Value;
 use tavern_domain::extension::{ExtensionVersion, Installation};
-use tavern_domain::{Error, ExtensionVersionId, Result, UserId};
+use tavern_domain::{Code, Error, ExtensionVersionId, Result, UserId};
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::manifest::Manifest;
 use tavern_plugins::package;
@@ -105,14 +105,22 @@ impl Extensions {
         for installation in &installed {
             match self.loaded(&installation.name, installation.version_id).await {
                 Ok(loaded) => members.push(loaded.member(installation, settings)),
-                // The others run without it.
                 Err(error) => {
                     tracing::error!(installation = %installation.id, ?error, "an extension cannot be loaded");
+                    if settings.fail_closed.contains(&installation.name) {
+                        let message = format!("The extension `{}` is needed and cannot be loaded.", installation.name);
+                        return Err(Error::new(Code::PluginError, message));
+                    }
+                    // The others run without it.
                 }
             }
         }
+        let is_whole = members.len() == installed.len();
         let chain = Arc::new(Chain::new(members));
-        kept.chains.insert(user, Arc::new((stamps, Arc::clone(&chain))));
+        // What could not be loaded may be there in the next turn.
+        if is_whole {
+            kept.chains.insert(user, Arc::new((stamps, Arc::clone(&chain))));
+        }
         Ok(chain)
     }
 

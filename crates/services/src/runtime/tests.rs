@@ -35,6 +35,7 @@ impl Scene {
             generation,
             guidance: None,
             said: None,
+            traces: Vec::new(),
             next: Vec::new(),
         };
         Self { house, model, turn }
@@ -48,7 +49,7 @@ impl Scene {
             request,
             mut reply,
             ..
-        } = chats.ask(&self.turn).await.expect("a prompt");
+        } = chats.ask(&self.turn).await.expect("no error").expect("a prompt");
         let mut counted = Counted::default();
         let outcome = chats
             .stream(&self.turn, &mut counted, &mut reply, &models, request, Some(tools))

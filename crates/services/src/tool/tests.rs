@@ -431,6 +431,7 @@ fn swipe(generation: GenerationId) -> Swipe {
         created_at: Timestamp(0),
         generation: Some(generation),
         kept: 0,
+        annotations: serde_json::Map::new(),
     }
 }
 

@@ -204,6 +204,7 @@ pub fn body(content: &str) -> MessageBody {
         created_at: NOW,
         generation: None,
         kept: 0,
+        annotations: serde_json::Map::new(),
     })
 }
 

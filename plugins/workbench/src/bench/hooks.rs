@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tavern_domain::extension::{Hook, Outcome, PluginTrace};
 use tavern_plugins::Host;
 use tavern_plugins::chain::{Chain, Member};
-use tavern_plugins::turn::{Abort, Candidate, MacroCall, Message, Role, Transformed, TurnFacts, TurnHooks};
+use tavern_plugins::turn::{Abort, Candidate, MacroCall, Message, Role, Setting, Transformed, TurnFacts, TurnHooks};
 
 use tavern_plugins::ports::Ports;
 
@@ -67,8 +67,8 @@ const fn role(role: Role) -> &'static str {
     }
 }
 
-fn pair(kind: &str, (key, value): (String, String)) -> Value {
-    json!({ kind: { "key": key, "value": value } })
+fn pair(kind: &str, setting: Setting) -> Value {
+    json!({ kind: { "key": setting.key, "value": setting.value } })
 }
 
 fn abort(abort: Option<Abort>) -> Option<Value> {
