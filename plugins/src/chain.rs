@@ -100,7 +100,8 @@ impl Chain {
         chain.members = members;
         let triggers = chain.at(Hook::StreamFilter).map(|member| {
             let settings = member.manifest.hooks.get(&Hook::StreamFilter);
-            settings.and_then(Triggers::new).map(Arc::new)
+            let triggers = settings.and_then(|settings| Triggers::new(settings, &member.config));
+            triggers.map(Arc::new)
         });
         chain.triggers = triggers.collect();
         chain
