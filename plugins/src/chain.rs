@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tavern_domain::InstallationId;
 use tavern_domain::extension::{Capability, Hook};
+use tavern_domain::{InstallationId, UserId};
 
 use crate::manifest::Manifest;
 pub use crate::order::Conflict;
@@ -17,6 +17,9 @@ use crate::triggers::Triggers;
 #[derive(Clone)]
 pub struct Member {
     pub installation: InstallationId,
+    /// The account it is on for, out of whose part of the sandboxes it is served. `None` before anybody has
+    /// it: what is nobody's has one part together.
+    pub owner: Option<UserId>,
     /// `publisher/name`.
     pub name: String,
     pub version: String,
@@ -97,7 +100,8 @@ impl Chain {
         chain.members = members;
         let triggers = chain.at(Hook::StreamFilter).map(|member| {
             let settings = member.manifest.hooks.get(&Hook::StreamFilter);
-            settings.and_then(Triggers::new).map(Arc::new)
+            let triggers = settings.and_then(|settings| Triggers::new(settings, &member.config));
+            triggers.map(Arc::new)
         });
         chain.triggers = triggers.collect();
         chain

@@ -1,14 +1,11 @@
 //! The host: one a process, shared by all turns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use tavern_domain::Clock;
 use tavern_domain::extension::Outcome;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tavern_domain::{Clock, UserId};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -17,6 +14,7 @@ use crate::chain::{Chain, Member};
 use crate::egress::Egress;
 use crate::engine::{self, Ticker};
 use crate::instance::{Failure, Share};
+use crate::places::{Place, Places};
 use crate::ports::Ports;
 use crate::program::Programs;
 use crate::pseudonym::Pseudonyms;
@@ -117,12 +115,12 @@ impl Host {
         self.0.programs.load(&self.0, &member.program).await.map(|_| ())
     }
 
-    pub(crate) async fn place(&self, share: Share) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(crate) async fn place(&self, owner: Option<UserId>, share: Share) -> Result<Place, Failure> {
         let places = match share {
             Share::Calls => &self.0.calls,
             Share::Filters => &self.0.filters,
         };
-        places.take().await.ok_or_else(|| Failure {
+        places.take(owner).await.ok_or_else(|| Failure {
             outcome: Outcome::PoolBusy,
             message: "No sandbox was free in time.".into(),
             retryable: true,
@@ -133,54 +131,5 @@ impl Host {
     #[must_use]
     pub fn free_sandboxes(&self) -> (usize, usize) {
         (self.0.calls.free(), self.0.filters.free())
-    }
-}
-
-/// A share of the sandboxes. The pool itself fails when it is empty; here one waits, in order and not for long.
-struct Places {
-    permits: Arc<Semaphore>,
-    waiting: AtomicU32,
-    queue: u32,
-    wait: Duration,
-}
-
-impl Places {
-    fn new(count: u32, settings: &PluginSettings) -> Self {
-        let count = usize::try_from(count).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self {
-            permits: Arc::new(Semaphore::new(count)),
-            waiting: AtomicU32::new(0),
-            queue: settings.queue,
-            wait: Duration::from_millis(settings.queue_wait_ms),
-        }
-    }
-
-    fn free(&self) -> usize {
-        self.permits.available_permits()
-    }
-
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(permit);
-        }
-        let _waiting = Waiting::new(&self.waiting, self.queue)?;
-        let permit = tokio::time::timeout(self.wait, Arc::clone(&self.permits).acquire_owned()).await;
-        permit.ok()?.ok()
-    }
-}
-
-/// One of those who wait.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32, most: u32) -> Option<Self> {
-        let waiting = Self(count);
-        (count.fetch_add(1, Ordering::AcqRel) < most).then_some(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

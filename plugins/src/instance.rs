@@ -163,7 +163,7 @@ impl Instance {
     /// Waits for a place, loads the program, and makes a fresh store.
     pub async fn start(host: &Host, member: &Arc<Member>, facts: CallFacts, share: Share) -> Result<Self, Failure> {
         let loaded = load(host, member).await?;
-        let place = host.place(share).await?;
+        let place = host.place(member.owner, share).await?;
         let settings = &host.settings().limits;
         let limits = scaled(settings, member, settings.fuel_prompt, settings.wall_ms);
         let state = State::new(host.clone(), Arc::clone(member), facts, place);

@@ -44,6 +44,8 @@ mod order;
 pub mod outside;
 pub mod package;
 #[cfg(feature = "sandbox")]
+mod places;
+#[cfg(feature = "sandbox")]
 pub mod ports;
 #[cfg(feature = "sandbox")]
 pub mod program;

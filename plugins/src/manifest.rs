@@ -96,9 +96,13 @@ pub struct HookSettings {
     /// For `stream-filter`: when it is called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flush: Option<Flush>,
-    /// For `stream-filter`: it is called only where one of these is seen, letters of either case alike.
+    /// For `stream-filter`: it is called only where one of these is seen, letters of either case, any white
+    /// space and both apostrophes alike.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<String>,
+    /// For `stream-filter`: or one of the texts in these settings, those of a list and the names in an object.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trigger_settings: Vec<String>,
     /// For `stream-filter`: or where one of these regular expressions matches.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,

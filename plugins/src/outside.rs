@@ -265,6 +265,7 @@ fn nobodys(program: Arc<Program>) -> Arc<Member> {
     };
     Arc::new(Member {
         installation: InstallationId::new(),
+        owner: None,
         name: extension.id.clone(),
         version: extension.version.clone(),
         manifest: Arc::new(Manifest {

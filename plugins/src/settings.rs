@@ -19,6 +19,11 @@ pub struct PluginSettings {
     pub filter_sandboxes: u32,
     pub queue: u32,
     pub queue_wait_ms: u64,
+    /// Of the sandboxes of each kind, those of one account at once. A turn takes one for each of its
+    /// extensions, so fewer than [`PluginLimits::installations`] leave some of them out.
+    pub account_sandboxes: u32,
+    /// Of those who wait, the calls of one account.
+    pub account_queue: u32,
     /// How long a call waits for code that must be compiled first. Compiling goes on without it.
     pub load_wait_ms: u64,
     /// Capabilities nobody gets, whatever a manifest asks for: as text, without its detail (`http`, `model`).
@@ -44,6 +49,8 @@ impl Default for PluginSettings {
             filter_sandboxes: 64,
             queue: 256,
             queue_wait_ms: 500,
+            account_sandboxes: 32,
+            account_queue: 64,
             load_wait_ms: 2_000,
             denied: Vec::new(),
             denied_hosts: Vec::new(),

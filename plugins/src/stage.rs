@@ -11,12 +11,14 @@ use tokio::time::Instant;
 
 use crate::bindings::exports::tavern::extension::stream_filter::Verdict;
 use crate::manifest::Flush;
-use crate::triggers::Triggers;
+use crate::triggers::{Triggers, in_word, word_start};
 
 /// Text that waits for the end of its sentence does so no longer than this.
 pub const SENTENCE_BYTES: usize = 128;
-/// And no text waits longer to be flushed.
+/// And no text waits longer to be flushed, but for a word that is not whole.
 pub const PATIENCE: Duration = Duration::from_millis(40);
+/// Bytes of the longest word that is kept whole.
+const WORD_BYTES: usize = 64;
 /// Bytes of one question: more comes in several.
 pub const CHUNK_BYTES: usize = 8 << 10;
 
@@ -72,19 +74,22 @@ impl Memory {
     }
 
     /// When [`Stage::next`] has something though nothing came.
-    pub fn deadline(&self, triggers: Option<&Triggers>, hold: Hold) -> Option<Instant> {
+    pub fn deadline(&self, flush: Flush, triggers: Option<&Triggers>, hold: Hold) -> Option<Instant> {
         let held = self.held_since.map(|since| since + hold.patience);
-        // All of it may be the beginning of a trigger, and is kept back for that.
-        let is_begun = |triggers: &Triggers| {
-            let length = self.pending.len();
-            let seen = self.seen(length);
-            self.held.is_empty() && triggers.begun(&seen) >= length && !triggers.is_match(&seen)
-        };
-        let pending = self.pending_since.map(|since| match triggers {
-            Some(triggers) if is_begun(triggers) => since + hold.patience,
-            _ => since + PATIENCE,
+        let pending = self.pending_since.map(|since| match self.is_begun(flush, triggers) {
+            true => since + hold.patience,
+            false => since + PATIENCE,
         });
         held.into_iter().chain(pending).min()
+    }
+
+    /// Whether all that is pending is the beginning of a word, or may be that of a trigger, and is kept back
+    /// for that.
+    fn is_begun(&self, flush: Flush, triggers: Option<&Triggers>) -> bool {
+        let due = cut(flush, &self.pending, self.pending.len());
+        let seen = self.seen(due);
+        let is_begun = |triggers: &Triggers| triggers.begun(&seen) >= due && !triggers.is_match(&seen);
+        due == 0 || self.held.is_empty() && triggers.is_some_and(is_begun)
     }
 
     /// Where triggers are looked for: in what is pending, behind what has passed and may have begun one.
@@ -129,23 +134,33 @@ impl<'a> Stage<'a> {
         if due == 0 {
             return Step::Wait;
         }
-        let due = floor_boundary(&self.memory.pending, due.min(CHUNK_BYTES));
+        let due = match due > CHUNK_BYTES {
+            true => cut(
+                self.flush,
+                &self.memory.pending,
+                floor_boundary(&self.memory.pending, CHUNK_BYTES),
+            ),
+            false => due,
+        };
         self.release(due, now, ending)
     }
 
     /// How many bytes of what is pending are to be flushed now.
     fn due(&self, length: usize, now: Instant) -> usize {
         let memory = &self.memory;
-        let is_late = memory.pending_since.is_some_and(|since| now >= since + PATIENCE);
-        if !memory.begun || is_late {
+        let waited = |patience| memory.pending_since.is_some_and(|since| now >= since + patience);
+        if waited(self.hold.patience) {
             return length;
         }
-        match self.flush {
-            Flush::Token => length,
-            Flush::Bytes(bytes) if length >= bytes as usize => length,
-            Flush::Bytes(_) => 0,
-            Flush::Sentence if length >= SENTENCE_BYTES => length,
-            Flush::Sentence => sentence_end(&memory.pending),
+        let is_enough = match self.flush {
+            Flush::Token => true,
+            Flush::Bytes(bytes) => length >= bytes as usize,
+            Flush::Sentence => length >= SENTENCE_BYTES,
+        };
+        match !memory.begun || is_enough || waited(PATIENCE) {
+            true => cut(self.flush, &memory.pending, length),
+            false if self.flush == Flush::Sentence => sentence_end(&memory.pending),
+            false => 0,
         }
     }
 
@@ -218,6 +233,17 @@ impl<'a> Stage<'a> {
     pub fn take_held(&mut self) -> String {
         self.memory.held_since = None;
         std::mem::take(&mut self.memory.held)
+    }
+}
+
+/// Where text is cut, at `at` or before it: between words, as far as it is not asked about piece by piece. The
+/// last word may go on.
+fn cut(flush: Flush, text: &str, at: usize) -> usize {
+    let goes_on = text[at..].chars().next().is_none_or(in_word);
+    let start = word_start(text, at);
+    match flush != Flush::Token && goes_on && at - start <= WORD_BYTES {
+        true => start,
+        false => at,
     }
 }
 

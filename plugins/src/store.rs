@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tavern_domain::extension::ExtensionEvent;
-use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -16,6 +15,7 @@ use crate::host::Host;
 use crate::imports::key_value::Writes;
 use crate::imports::log::Log;
 use crate::instance::{CallFacts, CallLimits};
+use crate::places::Place;
 use crate::settings::PluginLimits;
 use crate::wasi::{self, Output};
 
@@ -52,7 +52,7 @@ pub(crate) struct State {
     resources: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
     // The place is free, and time need not be kept, when the store is gone.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     _watch: Watch,
 }
 
@@ -102,7 +102,7 @@ impl Call {
 }
 
 impl State {
-    pub fn new(host: Host, member: Arc<Member>, facts: CallFacts, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(host: Host, member: Arc<Member>, facts: CallFacts, place: Place) -> Self {
         let memory = Memory::new(&host.settings().limits, member.program.large_runtime);
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES);

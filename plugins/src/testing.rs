@@ -87,7 +87,7 @@ impl House {
     pub async fn state(&self, granted: &[&str]) -> State {
         let guest = guest::Guest::before_prompt("(call $ok)").build();
         let member = self.member(Hook::BeforePrompt, &guest, granted);
-        let place = self.host.place(Share::Calls).await.expect("a place");
+        let place = self.host.place(None, Share::Calls).await.expect("a place");
         State::new(self.host.clone(), member, facts(), place)
     }
 
@@ -111,6 +111,7 @@ pub(crate) fn codeless_member(hook: Hook, settings: HookSettings, granted: &[&st
     let granted: Vec<Capability> = granted.iter().map(|text| text.parse().expect("a capability")).collect();
     Member {
         installation: InstallationId::new(),
+        owner: None,
         name: "test/guest".into(),
         version: "1.0.0".into(),
         manifest: Arc::new(manifest),

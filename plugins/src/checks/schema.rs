@@ -238,6 +238,17 @@ pub fn split_secrets(schema: &Value, config: &Value) -> (Value, Vec<(String, Str
     (rest, secrets)
 }
 
+/// Whether a setting at the top has texts that can be looked for: it is a text, a list of texts, or an object,
+/// whose names are. A secret has none.
+#[must_use]
+pub fn has_texts(schema: &Value, name: &str) -> bool {
+    let property = &schema["properties"][name];
+    let is = |schema: &Value, kind: &str| schema["type"].as_str() == Some(kind);
+    let has =
+        is(property, "string") || is(property, "object") || is(property, "array") && is(&property["items"], "string");
+    has && !secret_names(schema).any(|secret| secret == name)
+}
+
 /// The settings that are marked `x-secret`.
 pub fn secret_names(schema: &Value) -> impl Iterator<Item = &str> {
     let properties = schema.get("properties").and_then(Value::as_object);

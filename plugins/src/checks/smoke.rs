@@ -97,6 +97,7 @@ fn member(package: &Package) -> Member {
     granted.retain(harmless);
     Member {
         installation: InstallationId::new(),
+        owner: None,
         name: about.id.clone(),
         version: about.version.clone(),
         program: Arc::new(Program {

@@ -100,7 +100,7 @@ impl Post {
 
     pub fn deadline(&self) -> Option<Instant> {
         let is_out = matches!(self.state, State::Out);
-        let deadline = || self.memory.deadline(self.triggers.as_deref(), self.hold());
+        let deadline = || self.memory.deadline(self.flush, self.triggers.as_deref(), self.hold());
         (!is_out).then(deadline).flatten()
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tavern_domain::extension::{Hook, KvScope, Outcome};
 
 use super::*;
@@ -131,6 +131,33 @@ async fn without_its_trigger_a_filter_takes_no_sandbox() {
     assert_eq!(filters.push("mn").await.text, "*");
     assert_eq!(house.host.free_sandboxes().1, 1);
     assert_eq!(filters.finish().await.text, "");
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn the_texts_of_a_setting_are_triggers_of_whoever_has_it_set() {
+    let house = house(|_| {});
+    let configured = |config: Value| {
+        let mut member = filter(&house, "test/a", &MODIFY, vec![replace("*")], pass());
+        let mut manifest = (*member.manifest).clone();
+        if let Some(settings) = manifest.hooks.get_mut(&Hook::StreamFilter) {
+            settings.trigger_settings = vec!["replace".into()];
+        }
+        member.manifest = Arc::new(manifest);
+        member.config = Arc::new(config);
+        filters(&house, vec![member])
+    };
+    let mut set = configured(json!({"replace": {"damn": "darn"}}));
+    assert_eq!(set.push("A calm day, da").await.text, "A calm day, ");
+    house.assert_all_free();
+    assert_eq!(set.push("mn").await.text, "*");
+    assert_eq!(set.finish().await.text, "");
+
+    // With nothing to look for, nothing is found.
+    let mut unset = configured(json!({}));
+    assert_eq!(unset.push("damn").await.text, "damn");
+    assert_eq!(unset.finish().await.text, "");
+    assert_eq!(unset.take_traces()[0].outcome, Outcome::Skipped);
     house.assert_all_free();
 }
 

@@ -1,10 +1,13 @@
 //! Guests that hold their places, turns that nobody waits for, and many turns one after the other.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tavern_domain::UserId;
 use tavern_domain::extension::{Hook, Outcome};
 
 use super::PATIENCE;
+use crate::chain::Member;
 use crate::instance::{Instance, Share};
 use crate::testing::guest::Guest;
 use crate::testing::{House, facts, limits, turn};
@@ -68,10 +71,9 @@ async fn no_more_wait_than_may() {
     assert!(waiting.await.is_ok());
 }
 
-#[tokio::test]
-async fn a_turn_that_nobody_waits_for_leaves_nothing() {
-    let house = House::new();
-    let guest = Guest::before_prompt("(call $block (call $subscribe (i64.const 3600000000000))) (call $ok)")
+/// Sleeps for an hour.
+fn slow() -> Vec<u8> {
+    Guest::before_prompt("(call $block (call $subscribe (i64.const 3600000000000))) (call $ok)")
         .wasi(
             "clocks/monotonic-clock",
             "subscribe-duration",
@@ -79,8 +81,59 @@ async fn a_turn_that_nobody_waits_for_leaves_nothing() {
             "(param i64) (result i32)",
         )
         .wasi("io/poll", "[method]pollable.block", "block", "(param i32)")
-        .build();
-    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+        .build()
+}
+
+#[tokio::test]
+async fn slow_guests_of_one_account_fill_its_part_and_others_are_served() {
+    let house = House::with(|settings| {
+        settings.sandboxes = 4;
+        settings.account_sandboxes = 2;
+        settings.queue_wait_ms = 50;
+    });
+    let of = |owner: UserId, guest: &[u8]| {
+        let member = house.plain_member(Hook::BeforePrompt, guest, &[]);
+        Arc::new(Member {
+            owner: Some(owner),
+            ..member
+        })
+    };
+    let (greedy, other) = (UserId::new(), UserId::new());
+    let (slow, quick) = (slow(), Guest::before_prompt("(call $ok)").build());
+    let turn = turn();
+    let sleep = async |member: Arc<Member>| {
+        let mut instance = house.start(&member).await.expect("a place in its part");
+        instance.before_prompt(limits(), &turn, &[]).await.result
+    };
+    // Of two extensions: it is the account that is counted.
+    let (first, second) = (sleep(of(greedy, &slow)), sleep(of(greedy, &slow)));
+    let mut running = Box::pin(async { tokio::join!(first, second) });
+    while house.host.free_sandboxes().0 > 2 {
+        assert!(futures::poll!(&mut running).is_pending(), "they sleep");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    let started = Instant::now();
+    let busy = house.start(&of(greedy, &quick)).await.err().expect("its part is taken");
+    assert_eq!(busy.outcome, Outcome::PoolBusy);
+    assert!(started.elapsed() >= Duration::from_millis(50), "it has waited");
+    let theirs = of(other, &quick);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut instance = house.start(&theirs).await.expect("their part is free");
+        let called = instance.before_prompt(limits(), &turn, &[]).await;
+        assert_eq!(called.result, Ok(Vec::new()));
+        held.push(instance);
+    }
+    drop((running, held));
+    assert!(house.start(&of(greedy, &quick)).await.is_ok());
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn a_turn_that_nobody_waits_for_leaves_nothing() {
+    let house = House::new();
+    let member = house.member(Hook::BeforePrompt, &slow(), &[]);
     for _ in 0..20 {
         let mut instance = house.start(&member).await.expect("an instance");
         {

@@ -21,6 +21,7 @@ const MAX_MODEL_TOKENS: u64 = 1_000_000;
 const MAX_HINTS: usize = 16;
 const MAX_TRIGGERS: usize = 64;
 const MAX_TRIGGER_BYTES: usize = 64;
+const MAX_TRIGGER_SETTINGS: usize = 16;
 const MAX_PATTERNS: usize = 16;
 const MAX_PATTERN_BYTES: usize = 256;
 const MAX_FLUSH_BYTES: u32 = 4096;
@@ -387,14 +388,21 @@ fn filter(hook: Hook, settings: &HookSettings, found: &mut Mistakes) {
     let HookSettings {
         flush,
         triggers,
+        trigger_settings,
         patterns,
         ..
     } = settings;
     if hook != Hook::StreamFilter {
-        if flush.is_some() || !triggers.is_empty() || !patterns.is_empty() {
+        let looks = [triggers, trigger_settings, patterns]
+            .iter()
+            .any(|texts| !texts.is_empty());
+        if flush.is_some() || looks {
             found.add(
                 "hooks",
-                format!("hooks.{hook} has `flush`, `triggers` or `patterns`, which are for stream-filter alone."),
+                format!(
+                    "hooks.{hook} has `flush`, `triggers`, `trigger-settings` or `patterns`, which are for \
+                     stream-filter alone."
+                ),
             );
         }
         return;
@@ -420,6 +428,10 @@ fn filter(hook: Hook, settings: &HookSettings, found: &mut Mistakes) {
             );
         }
     }
+    let name = format!("hooks.{hook}.trigger-settings");
+    found.count("hooks", name, trigger_settings.len(), MAX_TRIGGER_SETTINGS);
+    let names = trigger_settings.iter().map(String::as_str);
+    found.distinct("hooks", "setting in trigger-settings", names);
     found.count("hooks", format!("hooks.{hook}.patterns"), patterns.len(), MAX_PATTERNS);
     for pattern in patterns.iter().take(MAX_PATTERNS) {
         let shown = shorten(pattern, 80);

@@ -88,6 +88,10 @@ fn every_broken_rule_is_told_in_a_sentence_of_its_own() {
         )
     };
     let triggers = |count: usize| format!("triggers = [{}]", "\"a\",".repeat(count));
+    let settings = |count: usize| {
+        let names = (0..count).map(|n| format!("\"s{n}\","));
+        format!("trigger-settings = [{}]", names.collect::<String>())
+    };
     let patterns = |count: usize| format!("patterns = [{}]", "\"a\",".repeat(count));
     let keywords = |count: usize| {
         format!(
@@ -201,6 +205,22 @@ fn every_broken_rule_is_told_in_a_sentence_of_its_own() {
         ("triggers = [\"*sighs*\"]", &trigger(64), None),
         ("triggers = [\"*sighs*\"]", &trigger(65), Some("65 bytes")),
         ("triggers = [\"*sighs*\"]", &trigger(0), Some("0 bytes")),
+        (
+            "priority = -20",
+            "trigger-settings = [\"a\"]",
+            Some("for stream-filter alone"),
+        ),
+        ("triggers = [\"*sighs*\"]", &settings(16), None),
+        (
+            "triggers = [\"*sighs*\"]",
+            &settings(17),
+            Some("17 hooks.stream-filter.trigger-settings"),
+        ),
+        (
+            "triggers = [\"*sighs*\"]",
+            "trigger-settings = [\"a\", \"a\"]",
+            Some("more than once"),
+        ),
         (r"patterns = ['\bvery\s+dark\b']", &patterns(16), None),
         (
             r"patterns = ['\bvery\s+dark\b']",

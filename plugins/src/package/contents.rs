@@ -63,6 +63,7 @@ pub(super) fn read(mut files: Files, package: &[u8], limits: &PluginLimits, repo
         Some(bytes) => Some(config_schema(&bytes, report)?),
         None => None,
     };
+    trigger_settings(&manifest, config_schema.as_ref(), report)?;
     let icon = files.remove("icon.png");
     if icon.as_ref().is_some_and(|icon| !icon.starts_with(PNG)) {
         report.fail("package.icon", "`icon.png` is no PNG.");
@@ -145,6 +146,25 @@ fn config_schema(bytes: &[u8], report: &mut Report) -> Option<Value> {
             None
         }
     }
+}
+
+/// Settings that are to be triggers are settings, of a kind that has texts.
+fn trigger_settings(manifest: &Manifest, schema: Option<&Value>, report: &mut Report) -> Option<()> {
+    for (hook, settings) in &manifest.hooks {
+        let has = |name: &String| schema.is_some_and(|schema| schema::has_texts(schema, name));
+        if let Some(name) = settings.trigger_settings.iter().find(|name| !has(name)) {
+            let name: String = name.chars().filter(|char| !char.is_control()).take(80).collect();
+            report.fail(
+                "manifest.hooks",
+                format!(
+                    "hooks.{hook}.trigger-settings has `{name}`: it has to be a property at the top of \
+                     config.schema.json that is a string, an array of strings or an object, and no secret."
+                ),
+            );
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// A JSON object of texts.

@@ -380,6 +380,40 @@ fn contents_are_what_they_are_said_to_be() {
 }
 
 #[test]
+fn what_is_to_trigger_is_a_setting_with_texts() {
+    let files = |name: &str, schema: &str| {
+        let hook =
+            format!("[hooks.stream-filter]\ntrigger-settings = ['{name}']\n[permissions]\n'stream.modify' = 'Yes'\n");
+        let mut files = with("extension.toml", MANIFEST.replace("[hooks.after-reply]\n", &hook));
+        files.insert("config.schema.json".into(), schema.to_owned().into());
+        files
+    };
+    let schema = r#"{"type": "object", "properties": {
+        "text": {"type": "string"},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "names": {"type": "object", "additionalProperties": {"type": "string"}},
+        "numbers": {"type": "array", "items": {"type": "integer"}},
+        "anything": {"type": "array"},
+        "flag": {"type": "boolean"},
+        "key": {"type": "string", "x-secret": true}
+    }}"#;
+    for name in ["text", "list", "names"] {
+        assert!(
+            read(&packed(&files(name, schema)), &PluginLimits::default()).is_ok(),
+            "{name}"
+        );
+    }
+    for name in ["numbers", "anything", "flag", "key", "none", ""] {
+        let (check, message) = refused(&packed(&files(name, schema)), &PluginLimits::default());
+        assert_eq!(check, "manifest.hooks");
+        assert!(message.contains(&format!("`{name}`")), "{message}");
+    }
+    let mut none = files("text", schema);
+    none.remove("config.schema.json");
+    assert_eq!(refused(&packed(&none), &PluginLimits::default()).0, "manifest.hooks");
+}
+
+#[test]
 fn every_mistake_of_a_manifest_is_a_check() {
     let manifest = MANIFEST.replace("1.0.0", "one").replace("quiet-river/", "");
     let report = read(&packed(&with("extension.toml", manifest)), &PluginLimits::default()).expect_err("two mistakes");

@@ -26,7 +26,7 @@ impl Bench {
         };
         Self {
             flush,
-            triggers: Triggers::new(&settings),
+            triggers: Triggers::new(&settings, &serde_json::Value::Null),
             memory: Memory::default(),
             now: Instant::now(),
             asked: Vec::new(),
@@ -63,17 +63,18 @@ impl Bench {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let deadline = self.memory.deadline(self.triggers.as_ref(), HOLD);
+        let deadline = self.memory.deadline(self.flush, self.triggers.as_ref(), HOLD);
         deadline.map(|at| at - self.now)
     }
 }
 
 #[test]
-fn the_first_text_does_not_wait() {
+fn the_first_words_do_not_wait() {
     for flush in [Flush::Sentence, Flush::Bytes(100), Flush::Token] {
         let mut bench = Bench::new(flush, &[]);
-        bench.push("H");
-        assert_eq!(bench.shown, "H");
+        bench.push("So h");
+        let whole = if flush == Flush::Token { "So h" } else { "So " };
+        assert_eq!(bench.shown, whole);
     }
 }
 
@@ -92,33 +93,87 @@ fn a_sentence_is_asked_about_when_it_is_whole() {
 #[test]
 fn a_sentence_without_an_end_waits_for_128_bytes_at_most() {
     let mut bench = Bench::new(Flush::Sentence, &[]);
-    bench.push("x");
-    bench.push(&"y".repeat(SENTENCE_BYTES - 1));
+    bench.push("x ");
+    bench.push(&"y ".repeat(SENTENCE_BYTES / 2 - 1));
     assert_eq!(bench.asked.len(), 1);
-    bench.push("y");
+    bench.push(", and so");
     assert_eq!(bench.asked.len(), 2);
+    assert!(bench.asked[1].ends_with(", and "), "the last word may go on");
 }
 
 #[test]
 fn bytes_are_asked_about_when_there_are_enough() {
     let mut bench = Bench::new(Flush::Bytes(4), &[]);
-    for piece in ["a", "b", "c", "d", "e", "f"] {
+    for piece in ["a ", "b", " ", "c", " d", "e f"] {
         bench.push(piece);
     }
-    assert_eq!(bench.asked, ["a", "bcde"]);
+    assert_eq!(bench.asked, ["a ", "b c ", "de "]);
 }
 
 #[test]
 fn nothing_waits_longer_than_40_ms() {
     let mut bench = Bench::new(Flush::Sentence, &[]);
-    bench.push("a");
-    bench.push("b");
+    bench.push("a ");
+    bench.push("b ");
     assert_eq!(bench.deadline(), Some(PATIENCE));
     bench.wait(PATIENCE - Duration::from_millis(1));
-    assert_eq!(bench.shown, "a");
+    assert_eq!(bench.shown, "a ");
     bench.wait(Duration::from_millis(1));
-    assert_eq!(bench.shown, "ab");
+    assert_eq!(bench.shown, "a b ");
     assert_eq!(bench.deadline(), None);
+}
+
+#[test]
+fn a_word_is_kept_whole_as_long_as_text_may_be_held() {
+    let mut bench = Bench::new(Flush::Sentence, &[]);
+    bench.push("a s");
+    bench.wait(PATIENCE);
+    assert_eq!(
+        (bench.shown.as_str(), bench.deadline()),
+        ("a ", Some(HOLD.patience - PATIENCE))
+    );
+    bench.push("hell");
+    bench.wait(HOLD.patience - PATIENCE - Duration::from_millis(1));
+    assert_eq!(bench.shown, "a ");
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.shown, "a shell");
+    bench.push("s.");
+    bench.wait(PATIENCE);
+    assert_eq!(bench.asked, ["a ", "shell", "s."]);
+}
+
+#[test]
+fn what_has_no_spaces_waits_no_longer_than_other_text() {
+    for text in ["x".repeat(WORD_BYTES + 1), "夜は静か".into()] {
+        let mut bench = Bench::new(Flush::Sentence, &[]);
+        bench.push(&text);
+        assert_eq!(bench.shown, text);
+        bench.push(&text);
+        bench.wait(PATIENCE);
+        assert_eq!(bench.shown, text.repeat(2));
+    }
+    let mut bench = Bench::new(Flush::Sentence, &[]);
+    bench.push(&"x".repeat(WORD_BYTES));
+    assert_eq!(bench.shown, "");
+}
+
+#[test]
+fn who_waits_for_a_word_is_asked_about_whole_ones() {
+    let mut bench = Bench::new(Flush::Sentence, &["hell", "night out"]);
+    for (piece, wait) in [
+        ("A s", 40),
+        ("hell", 40),
+        (". Mid", 40),
+        ("night o", 40),
+        ("wl and h", 40),
+        ("ell, yes", 40),
+    ] {
+        bench.push(piece);
+        bench.wait(Duration::from_millis(wait));
+    }
+    bench.advance("", true, |_| Verdict::Pass);
+    assert_eq!(bench.asked, ["shell. ", "hell, "]);
+    assert_eq!(bench.shown, "A shell. Midnight owl and hell, yes");
 }
 
 #[test]
@@ -198,6 +253,28 @@ fn flushes() -> impl Strategy<Value = Flush> {
 }
 
 proptest! {
+    /// No word of it waits long enough to be cut.
+    #[test]
+    fn no_word_is_cut_that_comes_in_time(
+        flush in prop_oneof![Just(Flush::Sentence), (0..40_u32).prop_map(Flush::Bytes)],
+        triggers in prop::sample::select(vec![vec![], vec!["ab"], vec!["üb", "ba"]]),
+        pieces in prop::collection::vec(("[ab.ü]?[ab. \n]", 0..45_u64), 0..60),
+    ) {
+        let whole: String = pieces.iter().map(|(piece, _)| piece.as_str()).collect();
+        let longest = whole.split(|letter| !in_word(letter)).map(|word| word.chars().count()).max();
+        prop_assume!(longest.is_none_or(|letters| letters < 6));
+        let is_whole = |at: usize| word_start(&whole, at) == at || !whole[at..].starts_with(in_word);
+        let mut bench = Bench::new(flush, &triggers);
+        for (piece, wait) in &pieces {
+            bench.push(piece);
+            prop_assert!(is_whole(bench.shown.len()), "{:?}", bench.shown);
+            bench.wait(Duration::from_millis(*wait));
+            prop_assert!(is_whole(bench.shown.len()), "{:?}", bench.shown);
+        }
+        bench.advance("", true, |_| Verdict::Pass);
+        prop_assert_eq!(bench.shown, whole);
+    }
+
     #[test]
     fn no_byte_is_lost_or_comes_twice(
         flush in flushes(),

@@ -197,6 +197,7 @@ impl Bench {
         };
         Ok(Member {
             installation: installation(),
+            owner: None,
             name: manifest.extension.id.clone(),
             version: manifest.extension.version.clone(),
             manifest: Arc::new(manifest.clone()),

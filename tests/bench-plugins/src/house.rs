@@ -43,6 +43,7 @@ impl Guest {
         });
         let members = (0..copies).map(|copy| Member {
             installation: InstallationId::new(),
+            owner: None,
             name: format!("{}-{copy}", self.manifest.extension.id),
             version: self.manifest.extension.version.clone(),
             manifest: Arc::clone(&self.manifest),

@@ -45,6 +45,7 @@ impl Loaded {
     pub fn member(&self, installation: &Installation, settings: &PluginSettings) -> Member {
         Member {
             installation: installation.id,
+            owner: Some(installation.owner),
             name: self.name.clone(),
             version: self.version.clone(),
             manifest: Arc::clone(&self.manifest),

@@ -35,7 +35,7 @@ fn guarded(config: Value, reply: &str) -> String {
     let whole = filtered(config.clone(), &[reply]);
     let letters: Vec<String> = reply.chars().map(String::from).collect();
     let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
-    // Words that are cut in front are the host's to keep together: it cuts at sentences and lines.
+    // The host cuts between words.
     for (at, _) in reply
         .char_indices()
         .filter(|(at, _)| reply[..*at].ends_with([' ', '.', '\n']))
