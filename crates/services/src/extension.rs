@@ -11,6 +11,7 @@ mod install;
 mod keys;
 mod ports;
 mod publish;
+mod ready;
 mod registry;
 mod upgrade;
 mod vault;
@@ -43,6 +44,7 @@ use vault::Vault;
 pub use install::{InstallationPatch, NewInstallation, SecretPatch};
 pub use publish::{Published, VersionPublished};
 pub use upgrade::{Upgrade, Upgraded};
+pub use vault::Rotated;
 
 /// The use cases of extensions. Cheap to clone.
 #[derive(Clone)]

@@ -61,7 +61,8 @@ impl Extensions {
     /// account, and registers `public_key`; later ones are signed with one of the publisher's keys.
     ///
     /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN, OVERLOADED; what is wrong with the package is in the outcome.
+    /// UNAUTHENTICATED, FORBIDDEN, OVERLOADED; UNAVAILABLE if it cannot be checked now. What is wrong with the
+    /// package is in the outcome.
     pub async fn publish(&self, actor: &Actor, package: Bytes, public_key: Option<&str>) -> Result<Published> {
         actor.require(Permission::ExtensionPublish)?;
         let owner = actor.require_user()?.user;
@@ -105,7 +106,14 @@ impl Extensions {
         };
         self.check_version(name, &about.version, &heads)?;
         report.pass("version", format!("{} is newer than all before.", about.version));
-        checks::run(&self.0.host, &package, report).await;
+        let checked = checks::run(&self.0.host, &package, report).await;
+        checked.map_err(|why| {
+            Error::new(
+                Code::Unavailable,
+                "Packages cannot be checked at the moment. Try again later.",
+            )
+            .with_source(why)
+        })?;
         if !report.passed() {
             return Err(Refusal::Told(failure(report)));
         }
