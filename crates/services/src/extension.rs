@@ -9,6 +9,7 @@ mod events;
 mod housekeeping;
 mod install;
 mod keys;
+mod names;
 mod ports;
 mod publish;
 mod ready;
