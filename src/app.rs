@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tavern_domain::SystemClock;
+use tavern_domain::{Limits, SystemClock};
 use tavern_gateway::health::{self, Readiness};
 use tavern_gateway::layers::{self, Edge};
 use tavern_gateway::server;
@@ -30,6 +30,8 @@ pub struct Running {
     front: Front<Tavern>,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+    /// How long mutations are waited for at the end.
+    patience: Duration,
 }
 
 impl Running {
@@ -40,8 +42,9 @@ impl Running {
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let served = self.serving.await;
-        // A mutation goes on when its client has left; the stores stay open for it.
-        self.front.drained().await;
+        // A mutation goes on when its client has left; the stores stay open for it. A publication may take
+        // minutes, and leaves nothing behind when it is cut off.
+        let _ = tokio::time::timeout(self.patience, self.front.drained()).await;
         self.services.close().await;
         served.context("the server's task")
     }
@@ -111,6 +114,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Services> {
 pub async fn start(config: &Config) -> anyhow::Result<Running> {
     let is_first_start = !config.data_dir.join("keys").exists();
     let services = open(config).await?;
+    services.extensions.warm_up();
     if is_first_start {
         crate::demo_character::introduce(&services).await?;
     }
@@ -147,5 +151,6 @@ pub async fn start(config: &Config) -> anyhow::Result<Running> {
         front,
         stop,
         serving,
+        patience: Limits::ms(config.limits.mutation_timeout_ms),
     })
 }

@@ -45,6 +45,14 @@ impl House for Tavern {
         self.services.limits()
     }
 
+    /// A package is compiled and tried before it is published.
+    fn mutation_time_ms(&self, root_field: &str) -> u64 {
+        match root_field {
+            "publishExtension" => self.limits().publish_timeout_ms,
+            _ => self.limits().mutation_timeout_ms,
+        }
+    }
+
     fn now(&self) -> Timestamp {
         self.services.now()
     }

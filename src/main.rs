@@ -63,7 +63,7 @@ enum Command {
         #[command(subcommand)]
         what: tavern_workbench::Command,
     },
-    /// Look after accounts.
+    /// Look after accounts and keys.
     Admin {
         #[command(subcommand)]
         what: Admin,
@@ -94,6 +94,8 @@ enum Admin {
         #[arg(required = true)]
         roles: Vec<String>,
     },
+    /// Make a new key for the secrets of extensions, and seal all of them with it.
+    RotateExtensionKey,
 }
 
 fn main() -> ExitCode {
@@ -145,6 +147,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Admin {
             what: Admin::SetRoles { username, roles },
         }) => Box::pin(set_roles(&config, &username, &roles)).await,
+        Some(Command::Admin {
+            what: Admin::RotateExtensionKey,
+        }) => Box::pin(rotate_extension_key(&config)).await,
         Some(Command::Schema) => unreachable!("printed above"),
     }
 }
@@ -212,6 +217,22 @@ async fn set_roles(config: &Config, username: &str, roles: &[String]) -> anyhow:
     let names: Vec<_> = user.roles.iter().map(Role::to_string).collect();
     println!("{} is now {}", user.username, names.join(", "));
     services.close().await;
+    Ok(())
+}
+
+async fn rotate_extension_key(config: &Config) -> anyhow::Result<()> {
+    let services = Box::pin(app::open(config)).await?;
+    let rotated = services.extensions.rotate_vault_key(&Actor::System).await;
+    services.close().await;
+    // Whoever runs the server may know what others may not.
+    let rotated = rotated.map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        anyhow::anyhow!("the key was not replaced: {cause}")
+    })?;
+    println!("{} seals now; secrets sealed anew: {}", rotated.key, rotated.secrets);
+    for key in rotated.unused {
+        println!("{key} is not needed any more");
+    }
     Ok(())
 }
 

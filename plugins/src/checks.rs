@@ -13,37 +13,13 @@ mod tests;
 mod texts;
 
 #[cfg(feature = "sandbox")]
-use bytes::Bytes;
-
-#[cfg(feature = "sandbox")]
 use crate::host::Host;
 use crate::package::{self, Check, Package, Report};
+#[cfg(feature = "sandbox")]
+use crate::program::LoadError;
 use crate::settings::PluginSettings;
 
 pub use schema::{check_config, secret_names, split_secrets};
-
-#[cfg(feature = "sandbox")]
-/// Every check: [`read`], the signature with one of `keys`, and [`run`]. The package comes with a report that
-/// [`passed`](Report::passed), and with no other.
-pub async fn check(host: &Host, bytes: Bytes, keys: &[String]) -> (Option<Package>, Report) {
-    let settings = host.settings().clone();
-    let read = tokio::task::spawn_blocking(move || read(&bytes, &settings)).await;
-    let (package, mut report) = match read {
-        Ok((Some(package), report)) => (package, report),
-        Ok((None, report)) => return (None, report),
-        Err(error) => {
-            tracing::error!(%error, "a package could not be read");
-            let mut report = Report::default();
-            report.fail("package", "The package could not be read.");
-            return (None, report);
-        }
-    };
-    if !signature(&package, keys, &mut report) {
-        return (None, report);
-    }
-    run(host, &package, &mut report).await;
-    (report.passed().then_some(package), report)
-}
 
 /// Reads a package, and makes every check that needs nothing else. A package that cannot be read has one check
 /// that failed, or each mistake of its manifest; of one that can, all are told at once. This takes as long as
@@ -101,20 +77,25 @@ pub fn signature(package: &Package, keys: &[String], report: &mut Report) -> boo
 #[cfg(feature = "sandbox")]
 /// Compiles the component, and calls each hook twice with made-up inputs: what traps is refused, and what says
 /// something else the second time is a warning. A package that has failed before is not run.
-pub async fn run(host: &Host, package: &Package, report: &mut Report) {
+///
+/// # Errors
+/// What failed on our side, for logs. The report says nothing of it: the package is neither good nor bad.
+pub async fn run(host: &Host, package: &Package, report: &mut Report) -> Result<(), String> {
     if !report.passed() {
-        return;
+        return Ok(());
     }
     let large_runtime = package.manifest.extension.large_runtime;
     match host.check_component(package.component.clone(), large_runtime).await {
         Ok(_) => report.pass("component.compiles", "It can be run here."),
-        Err(message) => {
+        Err(LoadError::Component(message)) => {
             report.fail(
                 "component.compiles",
                 format!("The component cannot be run here: {message}."),
             );
-            return;
+            return Ok(());
         }
+        Err(LoadError::House(message)) => return Err(message),
     }
     smoke::run(host, package, report).await;
+    Ok(())
 }

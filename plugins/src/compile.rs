@@ -2,11 +2,12 @@
 //!
 //! A compiler is large, and what it is given comes from strangers: that it takes too long, takes too much, or
 //! falls over must cost no more than one process. The parent gives the component on standard input, and gets
-//! code on standard output or a message on standard error. One component is compiled at a time.
+//! code on standard output or a message on standard error. One component is compiled at a time. What is the
+//! component's fault, and what the compiler's or the machine's, is told apart: an author hears of the first alone.
 
 use std::io::{Read as _, Write as _};
-use std::process::Stdio;
-use std::time::Duration;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
 
 use rlimit::Resource;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 
 use crate::engine;
+use crate::program::LoadError;
 use crate::settings::{CompileSettings, PluginLimits};
 
 /// What the parent tells the worker: seconds of processor time, bytes of memory, bytes of the component.
@@ -27,46 +29,68 @@ const MESSAGE_BYTES: u64 = 4 << 10;
 const CODE_FACTOR: u64 = 16;
 const CODE_SLACK: u64 = 16 << 20;
 
+/// The exit codes of a worker whose component cannot be compiled, as it found, or as a panic did.
+const REFUSED: i32 = 1;
+const PANICKED: i32 = 101;
+/// Of one that could not do its work.
+const UNABLE: i32 = 3;
+
+/// Processor time beyond the limit, in seconds: within it the worker is told by a signal of its own, while any
+/// other end by force is the machine's.
+const GRACE_SECONDS: u64 = 5;
+
+/// Signals that a worker gets for what it does itself: `SIGILL`, `SIGTRAP`, `SIGABRT` (memory is refused, or the
+/// stack is full), `SIGBUS`, `SIGFPE`, `SIGSEGV` and `SIGXCPU`.
+const OWN_SIGNALS: [i32; 7] = [4, 5, 6, 7, 8, 11, 24];
+
 /// The main function of the worker: a component on standard input, its code on standard output.
 /// Its memory and time are limited before it reads anything. Gives the exit code.
 #[must_use]
 pub fn worker() -> i32 {
     match compile_standard_input() {
         Ok(()) => 0,
-        Err(message) => {
-            eprintln!("{message}");
-            1
+        Err(error) => {
+            eprintln!("{error}");
+            match error {
+                LoadError::Component(_) => REFUSED,
+                LoadError::House(_) => UNABLE,
+            }
         }
     }
 }
 
-fn compile_standard_input() -> Result<(), String> {
+fn compile_standard_input() -> Result<(), LoadError> {
     let [seconds, bytes, input] = LIMITS.map(|name| {
         let value = std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-        value.ok_or_else(|| format!("{name} is not set to a number"))
+        value.ok_or_else(|| LoadError::House(format!("{name} is not set to a number")))
     });
     let (seconds, bytes, input) = (seconds?, bytes?, input?);
-    for (resource, limit) in [(Resource::AS, bytes), (Resource::CPU, seconds), (Resource::CORE, 0)] {
-        resource
-            .set(limit, limit)
-            .map_err(|error| format!("the process cannot be limited: {error}"))?;
+    let limits = [
+        (Resource::AS, bytes, bytes),
+        (Resource::CPU, seconds, seconds.saturating_add(GRACE_SECONDS)),
+        (Resource::CORE, 0, 0),
+    ];
+    for (resource, soft, hard) in limits {
+        let limited = resource.set(soft, hard);
+        limited.map_err(|error| LoadError::House(format!("the process cannot be limited: {error}")))?;
     }
     let mut component = Vec::new();
     std::io::stdin()
         .lock()
         .take(input.saturating_add(1))
         .read_to_end(&mut component)
-        .map_err(|error| format!("the component cannot be read: {error}"))?;
+        .map_err(|error| LoadError::House(format!("the component cannot be read: {error}")))?;
     if component.len() as u64 > input {
-        return Err(format!("the component is larger than {input} bytes"));
+        return Err(LoadError::House(format!("the component is larger than {input} bytes")));
     }
-    let code = Engine::new(&engine::config())
-        .and_then(|engine| engine.precompile_component(&component))
-        .map_err(|error| format!("{error:#}"))?;
+    let engine = Engine::new(&engine::config()).map_err(|error| LoadError::House(format!("{error:#}")))?;
+    let code = engine
+        .precompile_component(&component)
+        .map_err(|error| LoadError::Component(format!("{error:#}")))?;
     let mut out = std::io::stdout().lock();
     out.write_all(&code)
         .and_then(|()| out.flush())
-        .map_err(|error| format!("the code cannot be written: {error}"))
+        .map_err(|error| LoadError::House(format!("the code cannot be written: {error}")))
 }
 
 /// Runs the worker.
@@ -90,21 +114,19 @@ impl Compiler {
     /// The code of a component. Whoever asked may stop waiting: the process ends then.
     ///
     /// # Errors
-    /// Why there is none, for the author.
-    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, String> {
+    /// Why there is none. What takes too long by the clock, and not on the processor, is the machine's fault.
+    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let _turn = self.turn.acquire().await.expect("it is never closed");
         let work = self.run(component);
         tokio::time::timeout(self.settings.patience, work)
             .await
             .unwrap_or_else(|_| {
-                Err(format!(
-                    "it took longer than {} to compile",
-                    told(self.settings.patience)
-                ))
+                let patience = self.settings.patience.as_secs_f32();
+                Err(LoadError::House(format!("it took longer than {patience} s to compile")))
             })
     }
 
-    async fn run(&self, component: &[u8]) -> Result<Vec<u8>, String> {
+    async fn run(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let limits = [self.seconds, self.bytes, component.len() as u64];
         let mut worker = Command::new(&self.settings.worker)
             .args(&self.settings.worker_arguments)
@@ -116,11 +138,11 @@ impl Compiler {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("the compiler cannot be started: {error}"))?;
+            .map_err(|error| LoadError::House(format!("the compiler cannot be started: {error}")))?;
         let (Some(mut stdin), Some(stdout), Some(stderr)) =
             (worker.stdin.take(), worker.stdout.take(), worker.stderr.take())
         else {
-            return Err("the compiler has no standard streams".into());
+            return Err(LoadError::House("the compiler has no standard streams".into()));
         };
         let give = async move {
             // A worker that gives up early says why on its standard error.
@@ -132,27 +154,28 @@ impl Compiler {
         let status = worker
             .wait()
             .await
-            .map_err(|error| format!("the compiler cannot be waited for: {error}"))?;
+            .map_err(|error| LoadError::House(format!("the compiler cannot be waited for: {error}")))?;
         let message = String::from_utf8_lossy(&message);
         let message = message.trim();
-        if !status.success() {
-            return Err(match message {
-                "" => format!(
-                    "it cannot be compiled within {} seconds and {} bytes of memory ({status})",
-                    self.seconds, self.bytes
-                ),
-                message => message.to_owned(),
-            });
+        match (status.code(), status.signal()) {
+            (Some(0), _) if code.is_empty() => Err(LoadError::House("the compiler gives no code".into())),
+            (Some(0), _) if code.len() as u64 > most => {
+                Err(LoadError::Component(format!("its code is larger than {most} bytes")))
+            }
+            (Some(0), _) => Ok(code),
+            (Some(REFUSED), _) if !message.is_empty() => Err(LoadError::Component(message.to_owned())),
+            (Some(PANICKED), _) => Err(self.too_much(&status)),
+            (None, Some(signal)) if OWN_SIGNALS.contains(&signal) => Err(self.too_much(&status)),
+            _ => Err(LoadError::House(format!("the compiler failed ({status}): {message}"))),
         }
-        if code.is_empty() || code.len() as u64 > most {
-            return Err(format!("its code is empty or larger than {most} bytes"));
-        }
-        Ok(code)
     }
-}
 
-fn told(time: Duration) -> String {
-    format!("{} s", time.as_secs_f32())
+    fn too_much(&self, status: &ExitStatus) -> LoadError {
+        let Self { seconds, bytes, .. } = self;
+        LoadError::Component(format!(
+            "it cannot be compiled within {seconds} seconds and {bytes} bytes of memory ({status})"
+        ))
+    }
 }
 
 /// What comes, one byte more than `most` at the most; the rest is thrown away, so that the writer ends.

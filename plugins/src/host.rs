@@ -10,13 +10,13 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::breaker::Guard;
-use crate::chain::{Chain, Member};
+use crate::chain::Chain;
 use crate::egress::Egress;
 use crate::engine::{self, Ticker};
 use crate::instance::{Failure, Share};
 use crate::places::{Place, Places};
 use crate::ports::Ports;
-use crate::program::Programs;
+use crate::program::{LoadError, Program, Programs};
 use crate::pseudonym::Pseudonyms;
 use crate::settings::{CompileSettings, PluginSettings};
 use crate::store::State;
@@ -107,12 +107,14 @@ impl Host {
         &self.0
     }
 
-    /// Waits until an extension's code is at hand, compiling it if that must be: so that no turn has to.
+    /// Waits until an extension's code is at hand, compiling it if that must be: so that no turn has to. It
+    /// goes on if nobody waits any more. Gives the bytes of the code.
     ///
     /// # Errors
     /// Why it cannot be loaded.
-    pub async fn prepare(&self, member: &Member) -> Result<(), String> {
-        self.0.programs.load(&self.0, &member.program).await.map(|_| ())
+    pub async fn prepare(&self, program: &Arc<Program>) -> Result<u64, LoadError> {
+        let loaded = self.0.programs.load_anew(&self.0, program).await?;
+        Ok(loaded.bytes as u64)
     }
 
     pub(crate) async fn place(&self, owner: Option<UserId>, share: Share) -> Result<Place, Failure> {

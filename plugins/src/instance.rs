@@ -21,7 +21,7 @@ use crate::calls::scaled;
 use crate::chain::Member;
 use crate::host::Host;
 use crate::ports::KvWrite;
-use crate::program::Loaded;
+use crate::program::{LoadError, Loaded};
 use crate::store::{self, Call, State};
 
 /// Why a call has no result.
@@ -415,10 +415,15 @@ async fn load(host: &Host, member: &Arc<Member>) -> Result<Arc<Loaded>, Failure>
     let loading = tokio::time::timeout(wait, programs.load(host.inner(), &member.program)).await;
     match loading {
         Ok(Ok(loaded)) => Ok(loaded),
-        Ok(Err(message)) => Err(Failure {
+        Ok(Err(LoadError::Component(message))) => Err(Failure {
             outcome: Outcome::LoadFailed,
             message,
             retryable: false,
+        }),
+        Ok(Err(LoadError::House(_))) => Err(Failure {
+            outcome: Outcome::HostError,
+            message: "The server cannot make the extension ready at the moment.".into(),
+            retryable: true,
         }),
         Err(_) => Err(Failure {
             outcome: Outcome::PoolBusy,

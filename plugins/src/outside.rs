@@ -26,7 +26,7 @@ use crate::inspect::Inspection;
 use crate::instance::{CallFacts, CallLimits, Failure, Instance, Share};
 use crate::manifest::{About, Manifest};
 use crate::ports::KvWrite;
-use crate::program::Program;
+use crate::program::{LoadError, Program};
 
 /// Findings of one extension, and bytes of one.
 const FINDINGS: usize = 64;
@@ -72,15 +72,18 @@ impl Host {
     /// done once, when it is published. Its code stays in the cache.
     ///
     /// # Errors
-    /// Why it cannot be run here, for its author.
-    pub async fn check_component(&self, component: Bytes, large_runtime: bool) -> Result<Inspection, String> {
+    /// Why it cannot be run here, or cannot be checked now.
+    pub async fn check_component(&self, component: Bytes, large_runtime: bool) -> Result<Inspection, LoadError> {
         let program = Arc::new(Program::of(component, large_runtime));
-        let loaded = self.inner().programs.load(self.inner(), &program).await?;
+        let loaded = self.inner().programs.load_anew(self.inner(), &program).await?;
         let mut instance = self
             .outside(&nobodys(program))
             .await
-            .map_err(|failure| failure.message)?;
-        instance.check()?;
+            .map_err(|failure| match failure.outcome {
+                Outcome::PoolBusy | Outcome::HostError => LoadError::House(failure.message),
+                _ => LoadError::Component(failure.message),
+            })?;
+        instance.check().map_err(LoadError::Component)?;
         Ok(loaded.inspection.clone())
     }
 

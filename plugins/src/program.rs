@@ -66,19 +66,31 @@ fn hex(bytes: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Why a component cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be run here: why, for its author.
+    #[error("{0}")]
+    Component(String),
+    /// Something of ours failed, such as the compiler, and may work the next time: what, for logs.
+    #[error("{0}")]
+    House(String),
+}
+
 /// A program in memory, with all names looked up: what is left is to make an instance.
 pub(crate) struct Loaded {
     pub instance: InstancePre<State>,
     pub guests: Guests,
     pub inspection: Inspection,
-    bytes: usize,
+    /// Of its code.
+    pub bytes: usize,
 }
 
 /// All programs of the host.
 pub(crate) struct Programs {
     loaded: Cache<(String, bool), Arc<Loaded>>,
     /// Why some could not be loaded: a broken one must not be compiled again and again.
-    broken: Cache<(String, bool), String>,
+    broken: Cache<(String, bool), LoadError>,
     disk: Arc<Disk>,
     compiler: Compiler,
 }
@@ -115,11 +127,23 @@ impl Programs {
         self.loaded.get(&(program.sha256.clone(), program.large_runtime)).await
     }
 
+    /// The same as [`Self::load`] for who asks on purpose: what failed on our side a moment ago is tried again.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded.
+    pub async fn load_anew(&self, host: &Arc<Inner>, program: &Arc<Program>) -> Result<Arc<Loaded>, LoadError> {
+        let key = (program.sha256.clone(), program.large_runtime);
+        if let Some(LoadError::House(_)) = self.broken.get(&key).await {
+            self.broken.invalidate(&key).await;
+        }
+        self.load(host, program).await
+    }
+
     /// Loads a program, once however many ask. It goes on if they stop waiting.
     ///
     /// # Errors
     /// Why it cannot be loaded.
-    pub async fn load(&self, host: &Arc<Inner>, program: &Arc<Program>) -> Result<Arc<Loaded>, String> {
+    pub async fn load(&self, host: &Arc<Inner>, program: &Arc<Program>) -> Result<Arc<Loaded>, LoadError> {
         if let Some(loaded) = self.at_hand(program).await {
             return Ok(loaded);
         }
@@ -136,57 +160,66 @@ impl Programs {
             match loaded.await {
                 Ok(loaded) => Ok(loaded),
                 Err(why) => {
-                    programs.broken.insert(key, why.to_string()).await;
-                    Err(why.to_string())
+                    let why = LoadError::clone(&why);
+                    if let LoadError::House(message) = &why {
+                        tracing::error!(component = program.sha256, message, "an extension cannot be loaded");
+                    }
+                    programs.broken.insert(key, why.clone()).await;
+                    Err(why)
                 }
             }
         });
         loading
             .await
-            .unwrap_or_else(|error| Err(format!("it cannot be loaded: {error}")))
+            .unwrap_or_else(|error| Err(LoadError::House(format!("it cannot be loaded: {error}"))))
     }
 
-    async fn make(&self, host: &Inner, program: &Program) -> Result<Arc<Loaded>, String> {
-        let limits = &host.settings.limits;
-        let sha256 = program.sha256.clone();
-        let (component, bytes) = match self.read_disk(&host.engine, &sha256).await? {
-            Some(kept) => kept,
-            None => {
-                let component = program.source.component().await?;
-                inspect::acceptable(&component, program.large_runtime, limits)?;
-                if hex(&component) != sha256 {
-                    return Err("the component is not the one that was published: its hash is another".into());
-                }
-                let code = self.compiler.compile(&component).await?;
-                let disk = Arc::clone(&self.disk);
-                let name = sha256.clone();
-                let saved = tokio::task::spawn_blocking(move || disk.save(&name, &code)).await;
-                saved
-                    .map_err(std::io::Error::other)
-                    .flatten()
-                    .map_err(|error| format!("compiled code cannot be kept: {error}"))?;
-                let made = self.read_disk(&host.engine, &sha256).await?;
-                made.ok_or("compiled code cannot be read back")?
-            }
+    async fn make(&self, host: &Inner, program: &Program) -> Result<Arc<Loaded>, LoadError> {
+        let (component, bytes) = self.code(host, program).await?;
+        let linked = || {
+            let limits = &host.settings.limits;
+            let inspection = inspect::inspect(&host.engine, &component, program.large_runtime, limits)?;
+            let instance = host.linker.instantiate_pre(&component);
+            let instance = instance.map_err(|error| inspect::link_error(&error))?;
+            let guests = Guests::of(&instance, &inspection.hooks).map_err(|error| inspect::link_error(&error))?;
+            Ok(Arc::new(Loaded {
+                instance,
+                guests,
+                inspection,
+                bytes,
+            }))
         };
-        let inspection = inspect::inspect(&host.engine, &component, program.large_runtime, limits)?;
-        let instance = host
-            .linker
-            .instantiate_pre(&component)
-            .map_err(|error| inspect::link_error(&error))?;
-        let guests = Guests::of(&instance, &inspection.hooks).map_err(|error| inspect::link_error(&error))?;
-        Ok(Arc::new(Loaded {
-            instance,
-            guests,
-            inspection,
-            bytes,
-        }))
+        linked().map_err(LoadError::Component)
     }
 
-    async fn read_disk(&self, engine: &Engine, sha256: &str) -> Result<Option<(Component, usize)>, String> {
+    /// Compiled code out of the cache, or made now, and its size.
+    async fn code(&self, host: &Inner, program: &Program) -> Result<(Component, usize), LoadError> {
+        let sha256 = &program.sha256;
+        if let Some(kept) = self.read_disk(&host.engine, sha256).await? {
+            return Ok(kept);
+        }
+        let component = program.source.component().await.map_err(LoadError::House)?;
+        inspect::acceptable(&component, program.large_runtime, &host.settings.limits).map_err(LoadError::Component)?;
+        if hex(&component) != *sha256 {
+            return Err(LoadError::House(
+                "the component is not the one that was published: its hash is another".into(),
+            ));
+        }
+        let code = self.compiler.compile(&component).await?;
+        let (disk, name) = (Arc::clone(&self.disk), sha256.clone());
+        let saved = tokio::task::spawn_blocking(move || disk.save(&name, &code)).await;
+        saved
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| LoadError::House(format!("compiled code cannot be kept: {error}")))?;
+        let made = self.read_disk(&host.engine, sha256).await?;
+        made.ok_or_else(|| LoadError::House("compiled code cannot be read back".into()))
+    }
+
+    async fn read_disk(&self, engine: &Engine, sha256: &str) -> Result<Option<(Component, usize)>, LoadError> {
         let (disk, engine, sha256) = (Arc::clone(&self.disk), engine.clone(), sha256.to_owned());
-        tokio::task::spawn_blocking(move || disk.load(&engine, &sha256))
-            .await
-            .unwrap_or_else(|error| Err(format!("compiled code cannot be read: {error}")))
+        let read = tokio::task::spawn_blocking(move || disk.load(&engine, &sha256)).await;
+        let read = read.map_err(|error| LoadError::House(format!("compiled code cannot be read: {error}")))?;
+        read.map_err(LoadError::Component)
     }
 }

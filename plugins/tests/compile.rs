@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tavern_domain::SystemClock;
 use tavern_plugins::Host;
 use tavern_plugins::ports::MemoryPorts;
+use tavern_plugins::program::LoadError;
 use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tempfile::TempDir;
 
@@ -39,7 +40,7 @@ impl House {
         Host::new(settings, compile, [3; 32], ports, Arc::new(SystemClock)).expect("a host")
     }
 
-    async fn check(&self, component: Vec<u8>) -> Result<(), String> {
+    async fn check(&self, component: Vec<u8>) -> Result<(), LoadError> {
         self.host.check_component(component.into(), false).await.map(|_| ())
     }
 
@@ -131,7 +132,10 @@ async fn bytes_that_cannot_be_compiled_are_refused_with_a_reason() {
         ),
     ] {
         let error = house.check(bytes).await.expect_err(name);
-        assert!(!error.is_empty() && error.len() < 8192, "{name}: {error}");
+        let LoadError::Component(why) = &error else {
+            panic!("{name}: {error:?}");
+        };
+        assert!(!why.is_empty() && why.len() < 8192, "{name}: {why}");
     }
     assert_eq!(house.check(small()).await, Ok(()), "and the next one is served");
 }
@@ -157,7 +161,8 @@ async fn a_compiler_without_enough_memory_or_time_says_so() {
     let house = House::with(env!("CARGO_BIN_EXE_tavern-compile"), &[], |settings| {
         settings.limits.compile_bytes = 48 << 20;
     });
-    assert!(house.check(many).await.is_err());
+    let refused = house.check(many).await;
+    assert!(matches!(refused, Err(LoadError::Component(_))), "{refused:?}");
     assert_eq!(house.compiled(), 0);
 }
 
@@ -184,17 +189,69 @@ async fn a_compiler_that_hangs_is_killed() {
         .check_component(small().into(), false)
         .await
         .expect_err("nobody answers");
-    assert!(error.contains("longer than"), "{error}");
+    assert!(
+        matches!(&error, LoadError::House(why) if why.contains("longer than")),
+        "{error:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test]
 async fn what_the_compiler_says_is_what_the_author_reads() {
     let house = House::with("/bin/sh", &["-c", "echo 'function 7 is too odd' >&2; exit 1"], |_| {});
-    assert_eq!(house.check(small()).await, Err("function 7 is too odd".into()));
-    let house = House::with("/bin/sh", &["-c", "cat > /dev/null; kill -9 $$"], |_| {});
-    let error = house.check(small()).await.expect_err("it died");
-    assert!(error.contains("signal"), "{error}");
+    let said = LoadError::Component("function 7 is too odd".into());
+    assert_eq!(house.check(small()).await, Err(said));
+    for signal in ["XCPU", "ABRT", "SEGV"] {
+        let house = House::with(
+            "/bin/sh",
+            &["-c", &format!("cat > /dev/null; kill -{signal} $$")],
+            |_| {},
+        );
+        let error = house.check(small()).await.expect_err(signal);
+        assert!(
+            matches!(&error, LoadError::Component(why) if why.contains("cannot be compiled within")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_compiler_that_cannot_do_its_work_is_not_the_components_fault() {
+    for (what, script) in [
+        ("killed by the machine", "cat > /dev/null; kill -KILL $$"),
+        ("stopped by somebody", "cat > /dev/null; kill -TERM $$"),
+        ("not a program", "exec /nonexistent"),
+        ("another program", "cat > /dev/null"),
+        ("a failure without a word", "exit 1"),
+        (
+            "not limited",
+            &format!("exec env -i {}", env!("CARGO_BIN_EXE_tavern-compile")),
+        ),
+    ] {
+        let house = House::with("/bin/sh", &["-c", script], |_| {});
+        let error = house.check(small()).await.expect_err(what);
+        assert!(matches!(&error, LoadError::House(_)), "{what}: {error:?}");
+    }
+    let house = House::with("/nonexistent", &[], |_| {});
+    let error = house.check(small()).await.expect_err("it cannot be started");
+    assert!(
+        matches!(&error, LoadError::House(why) if why.contains("cannot be started")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_failed_by_the_machine_is_compiled_when_it_is_asked_for_again() {
+    let folder = TempDir::new().expect("a directory");
+    let been = folder.path().join("been");
+    let script = format!(
+        "if [ -e {been} ]; then exec {compiler}; fi; : > {been}; kill -KILL $$",
+        been = been.display(),
+        compiler = env!("CARGO_BIN_EXE_tavern-compile")
+    );
+    let house = House::with("/bin/sh", &["-c", &script], |_| {});
+    assert!(matches!(house.check(small()).await, Err(LoadError::House(_))));
+    assert_eq!(house.check(small()).await, Ok(()));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tavern_services::character::{ListedCreator, Listing};
 use crate::character::{CharacterConnection, list_characters};
 use crate::chat::{ChatSession, SessionTotal};
 use crate::context::RequestContext;
-use crate::extension::{Installation, own_installations};
+use crate::installation::{Installation, own_installations};
 use crate::persona::{Persona, own_personas};
 use crate::preset::own_presets;
 use crate::world_book::{WorldBookConnection, own_world_books};

@@ -8,6 +8,7 @@ mod context;
 pub mod export;
 pub mod extension;
 pub mod generation;
+pub mod installation;
 mod loaders;
 pub mod message;
 pub mod model;
@@ -51,6 +52,7 @@ pub struct Mutation(
     preset::PresetMutation,
     persona::PersonaMutation,
     extension::ExtensionMutation,
+    installation::InstallationMutation,
 );
 
 /// The root of subscriptions.
@@ -58,7 +60,7 @@ pub struct Mutation(
 pub struct Subscription(
     generation::GenerationSubscription,
     session_event::SessionSubscription,
-    extension::ExtensionSubscription,
+    installation::InstallationSubscription,
 );
 
 /// The executable schema.

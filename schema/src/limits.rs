@@ -50,8 +50,10 @@ pub struct ServiceLimits {
     pub write_stall_ms: i32,
     /// Milliseconds a query may take.
     pub query_timeout_ms: i32,
-    /// Milliseconds a mutation may take.
+    /// Milliseconds a mutation may take, `publishExtension` apart.
     pub mutation_timeout_ms: i32,
+    /// Milliseconds `publishExtension` may take.
+    pub publish_timeout_ms: i32,
     /// Milliseconds until `connection_init` must have come.
     pub socket_init_ms: i32,
     /// Operations at once on one socket.
@@ -275,6 +277,7 @@ impl ServiceLimits {
             write_stall_ms: int(limits.write_stall_ms),
             query_timeout_ms: int(limits.query_timeout_ms),
             mutation_timeout_ms: int(limits.mutation_timeout_ms),
+            publish_timeout_ms: int(limits.publish_timeout_ms),
             socket_init_ms: int(limits.socket_init_ms),
             socket_operations: int(limits.socket_operations),
             socket_message_bytes: int(limits.socket_message_bytes),

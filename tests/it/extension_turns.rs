@@ -202,7 +202,8 @@ async fn bundled(client: &Client, key: &Key, name: &str, config: Value) {
 async fn bundled_extensions_take_part_in_a_turn_from_the_first_word_to_the_last() {
     let fake = Fake::start().await;
     let tavern = Tavern::with(|config| fake.configure(config)).await;
-    let client = tavern.user("player").await;
+    // The names are the house's own.
+    let client = tavern.staff("player", Role::Moderator).await;
     let key = Key::generate().expect("a key");
     bundled(&client, &key, "dice", json!({})).await;
     bundled(&client, &key, "memory-notes", json!({})).await;

@@ -69,8 +69,10 @@ pub struct Limits {
     pub write_stall_ms: u64,
     /// Milliseconds a query may take.
     pub query_timeout_ms: u64,
-    /// Milliseconds a mutation may take.
+    /// Milliseconds a mutation may take, `publishExtension` apart.
     pub mutation_timeout_ms: u64,
+    /// Milliseconds `publishExtension` may take.
+    pub publish_timeout_ms: u64,
     /// Requests on one keep-alive connection before it is closed.
     pub requests_per_connection: usize,
     /// Milliseconds a shutdown waits for what is under way.
@@ -253,6 +255,7 @@ impl Default for Limits {
             write_stall_ms: 10_000,
             query_timeout_ms: 10_000,
             mutation_timeout_ms: 30_000,
+            publish_timeout_ms: 180_000,
             requests_per_connection: 100_000,
             shutdown_ms: 20_000,
             socket_init_ms: 10_000,

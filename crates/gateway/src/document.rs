@@ -1,7 +1,9 @@
 //! A document that may be executed: read within the limits, parsed once, shared by all who send it.
 
+use std::collections::HashSet;
+
 use async_graphql::Pos;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, Selection};
 use async_graphql::parser::{self, Positioned, parse_query};
 use tavern_domain::Limits;
 
@@ -48,6 +50,31 @@ impl Document {
             },
             (_, Some(name)) => fail(format!("The document has no operation named `{}`.", shorten(name, 64))),
         }
+    }
+
+    /// The names of the root fields of an operation, fragments expanded; none of one that is not there.
+    pub fn root_fields(&self, operation: Option<&str>) -> HashSet<&str> {
+        let mut names = HashSet::new();
+        let Ok(operation) = self.operation(operation) else {
+            return names;
+        };
+        let (mut open, mut spread) = (vec![&operation.node.selection_set.node], HashSet::new());
+        while let Some(set) = open.pop() {
+            for selection in &set.items {
+                match &selection.node {
+                    Selection::Field(field) => {
+                        names.insert(field.node.name.node.as_str());
+                    }
+                    Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
+                    Selection::FragmentSpread(of) => {
+                        let name = &of.node.fragment_name.node;
+                        let fragment = self.ast.fragments.get(name).filter(|_| spread.insert(name));
+                        open.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
+                    }
+                }
+            }
+        }
+        names
     }
 }
 

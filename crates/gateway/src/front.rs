@@ -225,12 +225,14 @@ impl<H: House> Front<H> {
             kind,
         } = operation;
         let request = self.0.house.with_context(request, caller);
-        let finish = self.finish(document, caller);
-        let limits = self.limits();
+        let finish = self.finish(Arc::clone(&document), caller);
         if kind != OperationKind::Mutation {
-            return self.run(request, finish, limits.query_timeout_ms).await;
+            return self.run(request, finish, self.limits().query_timeout_ms).await;
         }
-        let (front, time) = (self.clone(), limits.mutation_timeout_ms);
+        let (front, time) = (
+            self.clone(),
+            self.mutation_time_ms(&document, request.operation_name.as_deref()),
+        );
         let task = self
             .0
             .mutations
@@ -241,6 +243,12 @@ impl<H: House> Front<H> {
             Err(_) => RequestError::document(ErrorCode::House(Code::Unavailable), "The server is shutting down.")
                 .into_response(),
         }
+    }
+
+    fn mutation_time_ms(&self, document: &Document, operation_name: Option<&str>) -> u64 {
+        let times = document.root_fields(operation_name).into_iter();
+        let times = times.map(|field| self.0.house.mutation_time_ms(field));
+        times.max().unwrap_or_else(|| self.limits().mutation_timeout_ms)
     }
 
     async fn run(&self, request: Request, finish: Finish, time_ms: u64) -> Response {

@@ -41,5 +41,10 @@ pub trait House: Send + Sync + 'static {
 
     fn limits(&self) -> &Limits;
 
+    /// Milliseconds that a mutation with this root field may take; one with several has the time of the slowest.
+    fn mutation_time_ms(&self, _root_field: &str) -> u64 {
+        self.limits().mutation_timeout_ms
+    }
+
     fn now(&self) -> Timestamp;
 }

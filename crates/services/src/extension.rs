@@ -9,8 +9,10 @@ mod events;
 mod housekeeping;
 mod install;
 mod keys;
+mod names;
 mod ports;
 mod publish;
+mod ready;
 mod registry;
 mod upgrade;
 mod vault;
@@ -43,6 +45,7 @@ use vault::Vault;
 pub use install::{InstallationPatch, NewInstallation, SecretPatch};
 pub use publish::{Published, VersionPublished};
 pub use upgrade::{Upgrade, Upgraded};
+pub use vault::Rotated;
 
 /// The use cases of extensions. Cheap to clone.
 #[derive(Clone)]

@@ -4,17 +4,19 @@
 //! relational transaction makes the turn real; only then is a provider called. A document whose
 //! transaction never came is swept.
 
-use sha2::{Digest as _, Sha256};
-use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe, TurnEffects};
-use tavern_domain::event::SessionEventKind;
-use tavern_domain::extension::PluginTrace;
+mod begin;
+mod wishes;
+
+use tavern_domain::chat::{Author, ChatRole, ChatSession, Message, MessageBody, MessageRow, Swipe};
 use tavern_domain::generation::{Generation, GenerationKind, GenerationOptions, GenerationStatus};
-use tavern_domain::{Actor, CharacterId, Code, Error, GenerationId, Limits, MessageId, Problems, Result, SessionId};
-use tavern_storage::{Idempotency, TurnOutcome, TurnStart};
+use tavern_domain::{Actor, CharacterId, Error, GenerationId, MessageId, Problems, Result, SessionId};
 
 use crate::Shared;
 use crate::chat::{Chats, tokens_of};
-use crate::runtime::{LEASE, Turn};
+use crate::runtime::LEASE;
+
+use begin::{Begun, hash_of};
+pub(crate) use wishes::{check_options, check_swipes};
 
 /// A message as somebody sends it.
 #[derive(Debug, Clone)]
@@ -305,102 +307,6 @@ impl Chats {
         Ok(row)
     }
 
-    /// The reply that is to be continued, replaced or varied.
-    pub(crate) async fn target(&self, session: &ChatSession, message: Option<MessageId>) -> Result<MessageRow> {
-        let store = &self.0.shared.store;
-        let row = match message {
-            Some(id) => store
-                .chats
-                .message(id)
-                .await?
-                .filter(|row| row.session == session.id)
-                .ok_or_else(|| Error::bad_input("messageId", "There is no such message in this chat."))?,
-            None => store
-                .chats
-                .tail(session.id, None, 1)
-                .await?
-                .pop()
-                .ok_or_else(|| Error::bad_input("messageId", "This chat has no message yet."))?,
-        };
-        if row.role == ChatRole::Assistant {
-            Ok(row)
-        } else {
-            Err(Error::bad_input(
-                "messageId",
-                "Only a character's message can be continued, replaced or varied.",
-            ))
-        }
-    }
-
-    pub(crate) fn check_reply(
-        &self,
-        problems: &mut Problems,
-        session: &ChatSession,
-        character: Option<CharacterId>,
-        guidance: Option<&str>,
-        key: Option<&str>,
-        options: &GenerationOptions,
-    ) -> Option<CharacterId> {
-        let limits = &self.0.shared.limits;
-        if let Some(guidance) = guidance
-            && guidance.len() > limits.guidance_bytes
-        {
-            problems.add(
-                "guidance",
-                format!(
-                    "Guidance has at most {} bytes, not {}.",
-                    limits.guidance_bytes,
-                    guidance.len()
-                ),
-            );
-        }
-        if let Some(key) = key {
-            problems.refuse_nul("idempotencyKey", key);
-            let count = key.chars().count();
-            if count == 0 || count > limits.idempotency_key_chars {
-                problems.add(
-                    "idempotencyKey",
-                    format!(
-                        "An idempotency key has 1 to {} characters, not {count}.",
-                        limits.idempotency_key_chars
-                    ),
-                );
-            }
-        }
-        if let Some(character) = character
-            && !session.characters.contains(&character)
-        {
-            problems.add("characterId", "This character is not part of the chat.");
-        }
-        for (index, model) in options
-            .model
-            .iter()
-            .map(|model| ("options.model".to_owned(), model))
-            .chain(
-                options
-                    .fallback_models
-                    .iter()
-                    .enumerate()
-                    .map(|(index, model)| (format!("options.fallbackModels.{index}"), model)),
-            )
-            .enumerate()
-            .take(9)
-            .map(|(_, pair)| pair)
-        {
-            if !self.0.models.has(model) {
-                problems.add(
-                    &index,
-                    format!(
-                        "There is no model called {:?}.",
-                        model.chars().take(60).collect::<String>()
-                    ),
-                );
-            }
-        }
-        check_options(problems, options, limits);
-        character.or_else(|| session.characters.first().copied())
-    }
-
     /// The model of a reply: the one wished for, the session's, or the default where that is gone.
     pub(crate) fn model_of(&self, session: &ChatSession, options: &GenerationOptions) -> String {
         options.model.clone().unwrap_or_else(|| {
@@ -445,176 +351,6 @@ impl Chats {
             ended_at: None,
         }
     }
-
-    /// Makes a turn real and starts its reply; gives back what an earlier request with the same key made.
-    async fn begin(
-        &self,
-        actor: &Actor,
-        begun: Begun,
-        key: Option<String>,
-        request_hash: [u8; 32],
-    ) -> Result<Option<Sent>> {
-        let Shared {
-            store, limits, clock, ..
-        } = &*self.0.shared;
-        let now = clock.now();
-        let new_documents: Vec<_> = begun.rows.iter().map(|row| row.id).collect();
-        // A place to write is taken, and the reply can be watched, before anybody can learn of it.
-        let place = match &begun.generation {
-            None => None,
-            Some(generation) => match std::sync::Arc::clone(&self.0.writers).try_acquire_owned() {
-                Ok(permit) => Some((permit, self.0.live.insert(generation.id, generation.fence))),
-                Err(_) => {
-                    store.documents.delete_messages(&new_documents).await?;
-                    return Err(Error::new(
-                        Code::Overloaded,
-                        "Too many replies are being written at this moment. Try again in a few seconds.",
-                    ));
-                }
-            },
-        };
-        let turn = TurnStart {
-            session: begun.session.id,
-            messages: begun.rows.clone(),
-            generation: begun.generation.clone(),
-            reply_into: begun.reply_into,
-            idempotency: key.map(|key| Idempotency {
-                user: begun.session.owner,
-                key,
-                request_hash,
-                expires_at: now.plus(std::time::Duration::from_secs(limits.idempotency_hours * 3600)),
-            }),
-            now,
-            max_messages: limits.messages_per_session,
-            max_active: u32::try_from(limits.generations_per_user).unwrap_or(u32::MAX),
-        };
-        let outcome = store.chats.begin_turn(turn).await;
-        if !matches!(outcome, Ok(TurnOutcome::Started)) {
-            if let Some(generation) = &begun.generation {
-                self.0.live.remove(generation.id);
-            }
-            if outcome.is_ok() {
-                store.documents.delete_messages(&new_documents).await?;
-            }
-        }
-        match outcome? {
-            TurnOutcome::Started => {}
-            replayed @ TurnOutcome::Replayed { .. } => {
-                return self.replayed(actor, replayed, request_hash).await.map(Some);
-            }
-            TurnOutcome::Busy(_) => {
-                return Err(Error::conflict(
-                    "sessionId",
-                    "A reply is being written in this chat. Wait for it, or stop it.",
-                ));
-            }
-            TurnOutcome::TooManyActive => {
-                return Err(Error::of_field(
-                    Code::QuotaExceeded,
-                    "sessionId",
-                    format!(
-                        "At most {} replies are written for one account at once.",
-                        limits.generations_per_user
-                    ),
-                ));
-            }
-            TurnOutcome::SessionFull => {
-                return Err(Error::of_field(
-                    Code::QuotaExceeded,
-                    "sessionId",
-                    format!("A chat has at most {} messages.", limits.messages_per_session),
-                ));
-            }
-            TurnOutcome::SessionGone => return Err(Error::not_found("chat session")),
-        }
-        for row in &begun.rows {
-            self.tell(begun.session.id, SessionEventKind::MessageCreated(row.id));
-        }
-        if let (Some(generation), Some((permit, live))) = (begun.generation, place) {
-            self.tell(begun.session.id, SessionEventKind::GenerationStarted(generation.id));
-            let turn = Turn {
-                session: begun.session,
-                generation,
-                guidance: begun.guidance,
-                said: begun.said,
-                traces: begun.traces,
-                next: begun.next,
-                live,
-            };
-            let chats = self.clone();
-            self.0.tasks.spawn(async move {
-                chats.write(turn).await;
-                drop(permit);
-            });
-        }
-        Ok(None)
-    }
-
-    async fn replay(&self, actor: &Actor, key: Option<&str>, request_hash: [u8; 32]) -> Result<Option<Sent>> {
-        let Some(key) = key else { return Ok(None) };
-        let user = actor.require_user()?.user;
-        match self
-            .0
-            .shared
-            .store
-            .chats
-            .replayed(user, key, self.0.shared.clock.now())
-            .await?
-        {
-            Some(outcome) => self.replayed(actor, outcome, request_hash).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// What an earlier request with the same key made.
-    async fn replayed(&self, actor: &Actor, outcome: TurnOutcome, request_hash: [u8; 32]) -> Result<Sent> {
-        let TurnOutcome::Replayed {
-            request_hash: first,
-            message,
-            generation,
-        } = outcome
-        else {
-            return Err(Error::internal("only a replay is replayed"));
-        };
-        if first != request_hash {
-            return Err(Error::conflict(
-                "idempotencyKey",
-                "This idempotency key was used for another request.",
-            ));
-        }
-        let message = match message {
-            Some(id) => self.message(actor, id).await?,
-            None => None,
-        };
-        let generation = match generation {
-            Some(id) => self.generation(actor, id).await?,
-            None => None,
-        };
-        Ok(Sent { message, generation })
-    }
-}
-
-/// A turn whose documents are written.
-struct Begun {
-    session: ChatSession,
-    rows: Vec<MessageRow>,
-    reply_into: Option<MessageId>,
-    generation: Option<Generation>,
-    guidance: Option<String>,
-    said: Option<TurnEffects>,
-    traces: Vec<PluginTrace>,
-    next: Vec<CharacterId>,
-}
-
-/// Whether a message has room for another swipe.
-pub(crate) fn check_swipes(body: &MessageBody, most: usize) -> Result<()> {
-    if body.swipes.len() < most {
-        return Ok(());
-    }
-    Err(Error::bad_input(
-        "messageId",
-        format!("A message has at most {most} swipes."),
-    ))
 }
 
 /// What a reply is written into.
@@ -628,61 +364,6 @@ pub(crate) fn empty_swipe(generation: &Generation) -> Swipe {
         generation: Some(generation.id),
         kept: 0,
         annotations: serde_json::Map::new(),
-    }
-}
-
-/// What a request asks for, so that a key used for another one is noticed.
-fn hash_of(request: &impl serde::Serialize) -> Result<[u8; 32]> {
-    Ok(Sha256::digest(serde_json::to_vec(request).map_err(Error::internal)?).into())
-}
-
-pub(crate) fn check_options(problems: &mut Problems, options: &GenerationOptions, limits: &Limits) {
-    let mut range = |field: &str, value: Option<f64>, low: f64, high: f64| {
-        if let Some(value) = value
-            && !(low..=high).contains(&value)
-        {
-            problems.add(
-                &format!("options.{field}"),
-                format!("`{field}` is between {low} and {high}, not {value}."),
-            );
-        }
-    };
-    range("temperature", options.temperature, 0.0, 5.0);
-    range("topP", options.top_p, 0.0, 1.0);
-    range("minP", options.min_p, 0.0, 1.0);
-    range("frequencyPenalty", options.frequency_penalty, -2.0, 2.0);
-    range("presencePenalty", options.presence_penalty, -2.0, 2.0);
-    range("repetitionPenalty", options.repetition_penalty, 0.0, 5.0);
-    range("topK", options.top_k.map(f64::from), 0.0, 1_000_000.0);
-    range("maxTokens", options.max_tokens.map(f64::from), 1.0, 1_000_000.0);
-    if options.fallback_models.len() > 8 {
-        problems.add(
-            "options.fallbackModels",
-            format!("At most 8 fallback models, not {}.", options.fallback_models.len()),
-        );
-    }
-    if options.stop.len() > limits.stop_strings {
-        problems.add(
-            "options.stop",
-            format!(
-                "At most {} stop strings, not {}.",
-                limits.stop_strings,
-                options.stop.len()
-            ),
-        );
-    }
-    if options.stop.iter().any(|stop| stop.is_empty() || stop.len() > 256) {
-        problems.add("options.stop", "A stop string has 1 to 256 bytes.");
-    }
-    if let Some(extra) = &options.extra {
-        if !extra.is_object() {
-            problems.add("options.extra", "`extra` is an object.");
-        } else if serde_json::to_vec(extra).map_or(usize::MAX, |bytes| bytes.len()) > limits.guidance_bytes {
-            problems.add(
-                "options.extra",
-                format!("`extra` has at most {} bytes.", limits.guidance_bytes),
-            );
-        }
     }
 }
 

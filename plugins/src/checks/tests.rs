@@ -1,6 +1,8 @@
 use minisign::KeyPair;
 use std::io::Cursor;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::package::{Files, trusted_comment, unpack, write};
 use crate::settings::PluginLimits;

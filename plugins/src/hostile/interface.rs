@@ -159,7 +159,7 @@ async fn a_component_for_another_interface_is_refused_with_a_reason() {
         house.member(Hook::BeforePrompt, &component, &[]);
         let refused = house.host.check_component(component.into(), false).await;
         let error = refused.expect_err(name);
-        assert!(error.contains(reason), "{name}: {error}");
+        assert!(error.to_string().contains(reason), "{name}: {error}");
     }
     house.assert_all_free();
 }

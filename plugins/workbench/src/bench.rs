@@ -143,7 +143,7 @@ impl Bench {
         )?;
         let member = self.member(case)?;
         // A turn would not wait for it to be compiled; an author does.
-        let prepared = host.prepare(&member).await;
+        let prepared = host.prepare(&member.program).await;
         prepared.map_err(|why| anyhow::anyhow!("the component cannot be loaded: {why}"))?;
         let mut run = Box::pin(hooks::call(&host, &*ports, member, case, facts(case))).await?;
         if case.hook == Hook::AfterReply {

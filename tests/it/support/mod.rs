@@ -17,7 +17,7 @@ use tavern_domain::{Actor, Role};
 pub use card::{png_card, png_with_chunk, v2_card};
 pub use extension::{Author, Draft, tool};
 pub use installation::{
-    CONFIGURE, FIELDS, INSTALL, ROLLBACK, UPGRADE, done, installed, publish, publish_bytes, published, run,
+    CONFIGURE, FIELDS, INSTALL, PUBLISH, ROLLBACK, UPGRADE, done, installed, publish, publish_bytes, published, run,
     with_lantern, with_lantern_on,
 };
 pub use provider::{Fake, Script};
@@ -63,12 +63,31 @@ impl Tavern {
     }
 
     /// Stops the server in good order and starts it again over the same data.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, with a configuration, or files, that `change` changes while it is down.
+    pub async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.running.take().expect("it runs").stop().await.expect("it stops");
         let folder = Arc::clone(&self._folder);
         let mut config = self.config.clone();
         config.server.listen = "127.0.0.1:0".parse().expect("an address");
+        change(&mut config);
         Self::on(folder, config).await
+    }
+
+    /// What it runs with.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Somebody's client of this server, after a restart.
+    pub fn again(&self, client: &Client) -> Client {
+        Client {
+            url: self.url.clone(),
+            ..client.clone()
+        }
     }
 
     pub fn services(&self) -> &tavern_services::Services {

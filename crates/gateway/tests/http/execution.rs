@@ -1,5 +1,7 @@
 //! Operations that take time, and clients that go away.
 
+use std::time::Duration;
+
 use futures::future::join;
 use serde_json::json;
 
@@ -22,6 +24,28 @@ async fn a_mutation_that_takes_too_long_ends() {
         .assert_refused(504, "REQUEST_TIMEOUT", "more than 20 ms");
     toy.house.world.until_dropped(1).await;
     assert_eq!(toy.house.world.bumps(), 0);
+}
+
+#[tokio::test]
+async fn a_mutation_that_has_more_time_gets_it_wherever_its_field_stands() {
+    let toy = Toy::with(|limits| limits.mutation_timeout_ms = 20);
+    for (bumps, query) in [
+        "mutation { bumpPatiently }",
+        "mutation { ...F } fragment F on Mutation { ... { patiently: bumpPatiently } }",
+        "mutation { bump bumpPatiently }",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = toy.start(post(json!({ "query": query }).to_string()));
+        toy.house.world.until_waiting(bumps + 1).await;
+        // Longer than a mutation has otherwise.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        toy.house.world.gate.add_permits(1);
+        let Ok(answer) = request.await.expect("no panic");
+        assert_eq!(answer.status(), 200, "{query}");
+    }
+    assert_eq!(toy.house.world.bumps(), 4);
 }
 
 #[tokio::test]

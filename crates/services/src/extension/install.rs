@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use semver::{Version, VersionReq};
 use serde_json::Value;
-use tavern_domain::extension::{Capability, Installation, Outcome};
+use tavern_domain::extension::{Capability, Hook, Installation, Outcome};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
+use tavern_plugins::Failure;
 use tavern_plugins::chain::{Chain, Member};
 use tavern_plugins::checks::schema;
 use tavern_plugins::manifest::API_VERSION;
 use tavern_plugins::ports::Secret;
 use tavern_storage::{InstallOutcome, SealedSecret, SecretChange, VersionHead};
 
+use super::Extensions;
 use super::chain::Loaded;
-use super::{Extensions, Inner};
 use crate::Shared;
 
 /// Bytes of a range of versions.
@@ -86,7 +87,8 @@ impl Extensions {
     ///
     /// # Errors
     /// UNAUTHENTICATED; NOT_FOUND; BAD_USER_INPUT on `versionReq`, `grants.N`, `config.…` and `secrets.N`
-    /// for all that is wrong; CONFLICT on `name` if it is installed; QUOTA_EXCEEDED.
+    /// for all that is wrong; CONFLICT on `name` if it is installed; QUOTA_EXCEEDED; UNAVAILABLE if the
+    /// extension is to be asked about its configuration, and cannot be now.
     pub async fn install(&self, actor: &Actor, new: NewInstallation) -> Result<Installation> {
         actor.require(Permission::ChatUse)?;
         let owner = actor.require_user()?.user;
@@ -148,6 +150,8 @@ impl Extensions {
                 self.0
                     .events
                     .changed(installation.id, "installed", &installation.version);
+                // It is installed, whatever becomes of this.
+                self.ready(&loaded).await;
                 Ok(installation)
             }
             InstallOutcome::Exists => Err(Error::conflict("name", "This extension is installed already.")),
@@ -210,10 +214,11 @@ impl Extensions {
             .change_installation(&changed, stored.revision, &secrets)
             .await?
         {
+            self.0.events.changed(id, "configured", &changed.version);
             if patch.enabled == Some(true) {
                 self.0.host.forgive(id);
+                self.ready(&loaded).await;
             }
-            self.0.events.changed(id, "configured", &changed.version);
             Ok(changed)
         } else {
             Err(outdated())
@@ -242,12 +247,16 @@ impl Extensions {
 
     /// Asks the extension itself what it thinks of a configuration.
     pub(super) async fn judge(&self, loaded: &Arc<Loaded>, installation: &Installation) -> Result<()> {
+        if loaded.manifest.hooks.contains_key(&Hook::Lifecycle) {
+            self.ready(loaded).await;
+        }
         let member = Arc::new(loaded.member(installation, self.0.host.settings()));
         let judged = self.0.host.validate_config(&member, &installation.config).await;
         judged.map_err(|failed| match failed.outcome {
             Outcome::GuestError | Outcome::InvalidConfig => {
                 Error::bad_input("config", format!("The extension does not take this: {failed}"))
             }
+            Outcome::PoolBusy | Outcome::HostError => not_now(failed),
             _ => Error::of_field(
                 Code::PluginError,
                 "config",
@@ -332,35 +341,19 @@ impl Extensions {
         secrets.into_iter().map(change).collect()
     }
 
-    /// Makes a new key for secrets, and seals all of them with it. Gives how many.
-    ///
-    /// # Errors
-    /// FORBIDDEN for all but the house itself; if the key cannot be written, or a secret not read.
-    pub async fn rotate_vault_key(&self, actor: &Actor) -> Result<u64> {
-        const BATCH: u32 = 100;
-        if *actor != Actor::System {
-            return Err(Error::forbidden("Only whoever runs the server can do this."));
-        }
-        let Inner { vault, shared, .. } = &*self.0;
-        vault.rotate()?;
-        let (extensions, current) = (&shared.store.extensions, vault.current());
-        let mut resealed = 0;
-        loop {
-            let others = extensions.secrets_of_other_keys(&current, BATCH).await?;
-            if others.is_empty() {
-                return Ok(resealed);
-            }
-            for old in &others {
-                let new = vault.seal(old.installation, &old.name, &vault.unseal(old)?)?;
-                // One that was set anew meanwhile has the new key already.
-                resealed += u64::from(extensions.reseal(old, &new).await?);
-            }
-        }
-    }
-
     fn list_limit(&self) -> usize {
         self.0.shared.limits.max_page_size as usize
     }
+}
+
+/// An extension could not be called, by no fault of its own.
+#[track_caller]
+pub(super) fn not_now(failed: Failure) -> Error {
+    Error::new(
+        Code::Unavailable,
+        "The extension cannot be asked at the moment. Try again later.",
+    )
+    .with_source(failed)
 }
 
 /// All problems; there is at least one.

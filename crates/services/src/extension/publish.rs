@@ -13,13 +13,18 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::Extensions;
 use super::chain::package_key;
-use super::keys;
+use super::names::Likeness;
+use super::{keys, names};
 use crate::Shared;
 
 /// Publications at once: each holds a package, and what is in it, for as long as its code is made.
 pub(super) const AT_ONCE: usize = 4;
 /// How long one waits for its place among them.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Accounts that have an extension whose name is protected, and how many such names are looked at.
+const MANY: i32 = 10;
+const POPULAR: u32 = 1_000;
 
 /// What became of a publication.
 #[derive(Debug)]
@@ -61,7 +66,8 @@ impl Extensions {
     /// account, and registers `public_key`; later ones are signed with one of the publisher's keys.
     ///
     /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN, OVERLOADED; what is wrong with the package is in the outcome.
+    /// UNAUTHENTICATED, FORBIDDEN, OVERLOADED; UNAVAILABLE if it cannot be checked now. What is wrong with the
+    /// package is in the outcome.
     pub async fn publish(&self, actor: &Actor, package: Bytes, public_key: Option<&str>) -> Result<Published> {
         actor.require(Permission::ExtensionPublish)?;
         let owner = actor.require_user()?.user;
@@ -73,7 +79,7 @@ impl Extensions {
             ));
         };
         let mut report = Report::default();
-        let outcome = match self.accept(owner, package, public_key, &mut report).await {
+        let outcome = match self.accept(actor, owner, package, public_key, &mut report).await {
             Ok(published) => Ok(published),
             Err(Refusal::Failure(error)) => return Err(error),
             Err(Refusal::Told(error)) => Err(error),
@@ -87,6 +93,7 @@ impl Extensions {
 
     async fn accept(
         &self,
+        actor: &Actor,
         owner: UserId,
         bytes: Bytes,
         public_key: Option<&str>,
@@ -99,13 +106,24 @@ impl Extensions {
         let key = self.signer(owner, publisher, &package, public_key, report).await?;
         let store = &self.0.shared.store;
         let existing = store.extensions.by_name(name).await?;
+        // Who moderates publishes what is the house's own.
+        if existing.is_none() && !actor.may(Permission::ExtensionModerate) {
+            self.check_name(name, report).await?;
+        }
         let heads = match &existing {
             Some(extension) => store.extensions.version_heads(extension.id).await?,
             None => Vec::new(),
         };
         self.check_version(name, &about.version, &heads)?;
         report.pass("version", format!("{} is newer than all before.", about.version));
-        checks::run(&self.0.host, &package, report).await;
+        let checked = checks::run(&self.0.host, &package, report).await;
+        checked.map_err(|why| {
+            Error::new(
+                Code::Unavailable,
+                "Packages cannot be checked at the moment. Try again later.",
+            )
+            .with_source(why)
+        })?;
         if !report.passed() {
             return Err(Refusal::Told(failure(report)));
         }
@@ -223,6 +241,28 @@ impl Extensions {
         let signer = package.signer();
         let key = keys.into_iter().find(|key| Some(&key.id) == signer.as_ref());
         key.ok_or_else(|| Refusal::Failure(Error::internal("a signature by a key that is not there")))
+    }
+
+    /// A new extension is taken for nobody else's.
+    async fn check_name(&self, name: &str, report: &mut Report) -> Result<(), Refusal> {
+        if let Some(part) = names::reserved(name) {
+            let message = format!("The name `{part}` is kept for whoever runs the server.");
+            return Err(check("name.reserved", Code::Conflict, "package", message));
+        }
+        let extensions = &self.0.shared.store.extensions;
+        let popular = extensions.names_with_installs(MANY, POPULAR).await?;
+        match names::likeness(name, &popular) {
+            Some(Likeness::Same(other)) => {
+                let message = format!("`{name}` cannot be told from `{other}`, which many know: choose another name.");
+                return Err(check("name.lookalike", Code::Conflict, "package", message));
+            }
+            Some(Likeness::Near(other)) => {
+                report.warn(format!("name.lookalike: `{name}` is easily taken for `{other}`."));
+            }
+            None => {}
+        }
+        report.pass("name", "It is nobody else's.");
+        Ok(())
     }
 
     /// Versions only go up, and none is ever used again: a yanked one neither.

@@ -10,10 +10,13 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use tavern_domain::actor::SignedIn;
-use tavern_domain::extension::{Capability, Installation};
-use tavern_domain::{Actor, Code, Error, Limits, Role};
+use tavern_domain::extension::{Capability, ExtensionEvent, Installation, Outcome};
+use tavern_domain::{Actor, Clock as _, Code, Error, Limits, Role, Timestamp};
+use tavern_plugins::breaker;
 use tavern_plugins::settings::PluginSettings;
+use tavern_plugins::turn::{Message, Role as Speaker, TurnFacts};
 
 use super::publish::VersionPublished;
 use super::{Extensions, NewInstallation};
@@ -190,4 +193,86 @@ async fn lines_and_values_that_are_old_are_forgotten() {
     shop.house.clock.advance(Duration::from_millis(1));
     shop.extensions().sweep().await.unwrap();
     assert_eq!(lines().await, 0);
+}
+
+#[tokio::test]
+async fn what_has_failed_for_a_day_is_switched_off_and_its_owner_is_told() {
+    let shop = Shop::open().await;
+    let traps = Draft {
+        traps: true,
+        ..Draft::new(NAME, "1.0.0")
+    };
+    shop.published(&traps).await;
+    let id = shop.installed(&shop.ann).await.id;
+    let (extensions, clock) = (shop.extensions(), &shop.house.clock);
+    let mut events = extensions.events(&shop.ann, id).await.unwrap();
+    let user = shop.ann.user_id().unwrap();
+    let reply = Message {
+        id: "m".into(),
+        role: Speaker::Assistant,
+        name: None,
+        text: "Hello.".into(),
+    };
+    let call = async || {
+        let chain = extensions.chain(user).await.unwrap();
+        let mut hooks = extensions.host().turn(chain, facts(clock.now()));
+        hooks.after_reply(&[], None, &reply).await;
+        hooks
+            .take_traces()
+            .into_iter()
+            .map(|trace| trace.outcome)
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..breaker::TRAPS {
+        assert_eq!(call().await, [Outcome::Trap]);
+    }
+    assert_eq!(call().await, [Outcome::BreakerOpen]);
+    let is_on = async || extensions.installed(&shop.ann).await.unwrap()[0].enabled;
+    clock.advance(breaker::GIVEN_UP - Duration::from_millis(1));
+    assert_eq!(call().await, [Outcome::Trap], "it is tried now and then");
+    extensions.disable_condemned().await.unwrap();
+    assert!(is_on().await);
+    clock.advance(Duration::from_millis(1));
+    extensions.disable_condemned().await.unwrap();
+    let off = extensions.installed(&shop.ann).await.unwrap().remove(0);
+    assert!(!off.enabled);
+    assert_eq!(
+        off.disabled_reason.as_deref(),
+        Some("Its hook `after-reply` kept failing for a day.")
+    );
+    assert_eq!(call().await, []);
+    let told = events.by_ref().filter_map(async |event| match event {
+        ExtensionEvent::Changed { what, .. } => Some(what),
+        _ => None,
+    });
+    assert_eq!(told.take(2).collect::<Vec<_>>().await, ["installed", "stopped"]);
+    // Its owner may try again, and then it has a new start.
+    let on = super::InstallationPatch {
+        enabled: Some(true),
+        ..Default::default()
+    };
+    let on = extensions.configure(&shop.ann, id, on).await.unwrap();
+    assert_eq!(on.disabled_reason, None);
+    assert_eq!(call().await, [Outcome::Trap]);
+}
+
+fn facts(now: Timestamp) -> TurnFacts {
+    TurnFacts {
+        turn: "turn".into(),
+        chat: "chat".into(),
+        user: "user".into(),
+        user_name: "Ann".into(),
+        persona: String::new(),
+        character: None,
+        kind: "normal".into(),
+        locale: "en".into(),
+        model: "demo".into(),
+        context_tokens: 8_192,
+        reply_tokens: 512,
+        variables: Vec::new(),
+        seed: 0,
+        now,
+        dry_run: false,
+        count: Arc::new(|text| u32::try_from(text.len()).unwrap_or(u32::MAX)),
+    }
 }

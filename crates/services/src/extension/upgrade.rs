@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use semver::{Version, VersionReq};
 use serde_json::Value;
-use tavern_domain::extension::{Capability, Installation, PreviousVersion};
+use tavern_domain::extension::{Capability, Installation, Outcome, PreviousVersion};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
 use tavern_plugins::manifest::widened;
 use tavern_storage::{Switch, SwitchOutcome, ValueOutcome, VersionHead};
 
 use super::Extensions;
 use super::chain::Loaded;
-use super::install::{configuration, expect, is_installable, newest, outdated};
+use super::install::{configuration, expect, is_installable, newest, not_now, outdated};
 use super::ports::{room, to_write};
 
 /// Versions that can be gone back to.
@@ -156,12 +156,13 @@ impl Extensions {
         self.judge(becomes, &changed).await?;
         let member = Arc::new(becomes.member(&changed, self.0.host.settings()));
         let migrated = self.0.host.migrate(&member, &stored.version).await;
-        let writes = migrated.map_err(|failed| {
-            Error::of_field(
+        let writes = migrated.map_err(|failed| match failed.outcome {
+            Outcome::PoolBusy | Outcome::HostError => not_now(failed),
+            _ => Error::of_field(
                 Code::PluginError,
                 "",
                 format!("The extension cannot take its values to {}: {failed}", becomes.version),
-            )
+            ),
         })?;
         self.step(&mut changed);
         let switch = Switch::Upgrade {
@@ -190,6 +191,7 @@ impl Extensions {
         }
         self.0.host.forgive(changed.id);
         self.0.events.changed(changed.id, "upgraded", &changed.version);
+        self.ready(becomes).await;
         Ok(changed)
     }
 
@@ -235,6 +237,9 @@ impl Extensions {
             SwitchOutcome::Changed | SwitchOutcome::Refused(_) => return Err(outdated()),
         }
         self.0.events.changed(id, "rolled back", &changed.version);
+        if let Ok(loaded) = self.loaded(&changed.name, changed.version_id).await {
+            self.ready(&loaded).await;
+        }
         Ok(changed)
     }
 }

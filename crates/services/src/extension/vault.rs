@@ -8,14 +8,77 @@ use std::path::{Path, PathBuf};
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use parking_lot::RwLock;
-use tavern_domain::{Error, InstallationId, Result};
+use tavern_domain::{Actor, Error, InstallationId, Result};
 use tavern_plugins::ports::Secret;
 use tavern_storage::SealedSecret;
 
+use super::Extensions;
 use crate::files;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
+
+/// Rows of secrets in memory at once.
+const BATCH: u32 = 100;
+
+/// What became of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// Secrets that were sealed anew.
+    pub secrets: u64,
+    /// The key that seals from now on.
+    pub key: String,
+    /// Keys that no secret needs any more; backups made before may.
+    pub unused: Vec<String>,
+}
+
+impl Extensions {
+    /// Makes a new key for secrets, and seals all of them with it. Servers that run go on as they are, and find
+    /// the new key by themselves.
+    ///
+    /// # Errors
+    /// FORBIDDEN for all but the house itself; if a secret cannot be opened, in which case nothing has changed,
+    /// or the key cannot be written.
+    pub async fn rotate_vault_key(&self, actor: &Actor) -> Result<Rotated> {
+        if *actor != Actor::System {
+            return Err(Error::forbidden("Only whoever runs the server can do this."));
+        }
+        let (vault, extensions) = (&self.0.vault, &self.0.shared.store.extensions);
+        let mut after: Option<SealedSecret> = None;
+        loop {
+            let place = after.as_ref().map(|last| (last.installation, last.name.as_str()));
+            let mut secrets = extensions.all_secrets(place, BATCH).await?;
+            for sealed in &secrets {
+                vault.unseal(sealed)?;
+            }
+            after = secrets.pop();
+            if after.is_none() {
+                break;
+            }
+        }
+        vault.rotate()?;
+        let key = vault.current();
+        let mut resealed = 0;
+        loop {
+            let others = extensions.secrets_of_other_keys(&key, BATCH).await?;
+            if others.is_empty() {
+                break;
+            }
+            for old in &others {
+                let new = vault.seal(old.installation, &old.name, &vault.unseal(old)?)?;
+                // One that was set anew meanwhile has the new key already.
+                resealed += u64::from(extensions.reseal(old, &new).await?);
+            }
+        }
+        let mut unused = vault.ids();
+        unused.retain(|id| *id != key);
+        Ok(Rotated {
+            secrets: resealed,
+            key,
+            unused,
+        })
+    }
+}
 
 /// Seals and opens secrets.
 pub(super) struct Vault {
@@ -58,7 +121,13 @@ impl Vault {
         self.keys.read().last().map(|(id, _)| id.clone()).unwrap_or_default()
     }
 
+    fn ids(&self) -> Vec<String> {
+        self.keys.read().iter().map(|(id, _)| id.clone()).collect()
+    }
+
     pub fn seal(&self, installation: InstallationId, name: &str, secret: &Secret) -> Result<SealedSecret> {
+        // Another process may have made a key since, and none is sealed with an old one then.
+        *self.keys.write() = read(&self.folder)?;
         let keys = self.keys.read();
         let (key_id, key) = keys.last().ok_or_else(|| Error::internal("the vault has no key"))?;
         let nonce = random::<NONCE_BYTES>()?;
@@ -86,10 +155,12 @@ impl Vault {
             *self.keys.write() = read(&self.folder)?;
         }
         let keys = self.keys.read();
-        let (_, key) = keys
-            .iter()
-            .find(|(id, _)| *id == sealed.key_id)
-            .ok_or_else(|| Error::internal(format!("the vault has no key {}", sealed.key_id)))?;
+        let (_, key) = keys.iter().find(|(id, _)| *id == sealed.key_id).ok_or_else(|| {
+            Error::internal(format!(
+                "the secret `{}` of installation {} was sealed with {}, and there is no such key",
+                sealed.name, sealed.installation, sealed.key_id
+            ))
+        })?;
         let nonce: [u8; NONCE_BYTES] = sealed
             .nonce
             .as_slice()
@@ -99,9 +170,12 @@ impl Vault {
             msg: &sealed.ciphertext,
             aad: &place(sealed.installation, &sealed.name),
         };
-        let secret = key
-            .decrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| Error::internal("a secret is not what was sealed here"))?;
+        let secret = key.decrypt(&Nonce::from(nonce), payload).map_err(|_| {
+            Error::internal(format!(
+                "the secret `{}` of installation {} does not open with {}: it was sealed with another key of that name, or for another place",
+                sealed.name, sealed.installation, sealed.key_id
+            ))
+        })?;
         String::from_utf8(secret).map(Secret).map_err(Error::internal)
     }
 }

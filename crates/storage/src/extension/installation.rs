@@ -155,6 +155,18 @@ impl ExtensionStore {
         rows.iter().map(stamp).collect()
     }
 
+    /// Versions that run in some account, with the names of their extensions, at most `limit`: those first whose
+    /// owners have chatted last.
+    pub async fn recently_run(&self, limit: u32) -> Result<Vec<(ExtensionVersionId, String)>> {
+        let sql = "SELECT version_id, name FROM (SELECT i.version_id, e.name, COALESCE((SELECT MAX(s.updated_at) FROM chat_sessions s WHERE s.owner_id = i.owner_id AND s.is_archived = FALSE), 0) AS used FROM installations i JOIN extensions e ON e.id = i.extension_id JOIN extension_versions v ON v.id = i.version_id WHERE i.enabled AND e.killed IS NULL AND v.killed IS NULL) AS run GROUP BY version_id, name ORDER BY MAX(used) DESC, version_id LIMIT $1";
+        let rows = self.db.rows(sql.to_owned(), vec![i64::from(limit).into()]).await?;
+        let version = |row: &sea_orm::QueryResult| {
+            let id: Uuid = row.try_get_by_index(0).db()?;
+            Ok((ExtensionVersionId::from_uuid(id), row.try_get_by_index(1).db()?))
+        };
+        rows.iter().map(version).collect()
+    }
+
     /// False, and no change, if the stored revision is no longer `expected_revision` or the installation
     /// is gone.
     pub async fn change_installation(
@@ -272,6 +284,24 @@ impl ExtensionStore {
     pub async fn secrets_of_other_keys(&self, key_id: &str, limit: u32) -> Result<Vec<SealedSecret>> {
         let rows = installation_secret::Entity::find()
             .filter(installation_secret::Column::KeyId.ne(key_id))
+            .limit(u64::from(limit))
+            .all(&self.db.read)
+            .await
+            .db()?;
+        Ok(rows.into_iter().map(to_secret).collect())
+    }
+
+    /// Secrets of all installations in the order of installation and name, those after `after`.
+    pub async fn all_secrets(&self, after: Option<(InstallationId, &str)>, limit: u32) -> Result<Vec<SealedSecret>> {
+        use installation_secret::Column::{InstallationId, Name};
+        let mut secrets = installation_secret::Entity::find();
+        if let Some((installation, name)) = after {
+            let further = InstallationId.eq(installation.uuid()).and(Name.gt(name));
+            secrets = secrets.filter(InstallationId.gt(installation.uuid()).or(further));
+        }
+        let rows = secrets
+            .order_by_asc(InstallationId)
+            .order_by_asc(Name)
             .limit(u64::from(limit))
             .all(&self.db.read)
             .await

@@ -62,6 +62,14 @@ impl ExtensionStore {
         Ok(Page::from_rows(rows, &query.page))
     }
 
+    /// The names of extensions with at least so many installations, the most installed first.
+    pub async fn names_with_installs(&self, at_least: i32, limit: u32) -> Result<Vec<String>> {
+        let sql = "SELECT e.name FROM extensions e WHERE e.installs >= $1 ORDER BY e.installs DESC, e.id LIMIT $2";
+        let values = vec![at_least.into(), i64::from(limit).into()];
+        let rows = self.db.rows(sql.to_owned(), values).await?;
+        rows.iter().map(|row| row.try_get_by_index(0).db()).collect()
+    }
+
     /// How many extensions the list has, on all its pages.
     pub async fn count(&self, filter: &ExtensionFilter) -> Result<u64> {
         let sql = Sql::of(filter);

@@ -401,6 +401,57 @@ on_both! {
         assert_eq!(store.extensions.disable(one.id, "Again.", later(2)).await.expect("no error"), None);
     }
 
+    async fn what_runs_is_known_by_when_its_owners_chatted_and_by_how_many_have_it(store: Store) {
+        let (ann, bob) = (account(&store, "ann").await.id, account(&store, "bob").await.id);
+        let (one, first) = published(&store, ann, "ann", "ann/one").await;
+        let (two, second) = published(&store, ann, "ann", "ann/two").await;
+        for (owner, extension, version) in [(ann, &one, &first), (bob, &two, &second)] {
+            let new = installation(owner, extension, version);
+            store.extensions.install(&new, &[], 10).await.expect("installed");
+        }
+        stored_session(&store, bob).await;
+        let recent = async |limit| store.extensions.recently_run(limit).await.expect("read");
+        let (first, second) = ((first.id, one.name.clone()), (second.id, two.name.clone()));
+        assert_eq!(recent(10).await, [second.clone(), first.clone()]);
+        assert_eq!(recent(1).await, [second]);
+        store.extensions.kill(two.id, None, Some("bad".into())).await.expect("killed");
+        assert_eq!(recent(10).await, [first]);
+
+        let names = async |at_least, limit| store.extensions.names_with_installs(at_least, limit).await.expect("read");
+        assert_eq!(names(2, 10).await, [""; 0]);
+        let version = store.extensions.newest(&[two.id]).await.expect("read").remove(0);
+        store.extensions.install(&installation(ann, &two, &version), &[], 10).await.expect("installed");
+        assert_eq!(names(2, 10).await, ["ann/two"]);
+        assert_eq!(names(1, 10).await, ["ann/two", "ann/one"]);
+        assert_eq!(names(1, 1).await, ["ann/two"]);
+    }
+
+    async fn secrets_of_all_come_batch_by_batch(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let mut all = Vec::new();
+        for name in ["ann/one", "ann/two"] {
+            let (extension, version) = published(&store, ann, "ann", name).await;
+            let new = installation(ann, &extension, &version);
+            let secrets = [sealed(&new, "a", "key"), sealed(&new, "b", "key")];
+            store.extensions.install(&new, &secrets, 10).await.expect("installed");
+            all.extend(secrets);
+        }
+        all.sort_by_key(|secret| (secret.installation, secret.name.clone()));
+        for limit in [1, 3, 10] {
+            let mut found: Vec<SealedSecret> = Vec::new();
+            loop {
+                let after = found.last().map(|last| (last.installation, last.name.as_str()));
+                let next = store.extensions.all_secrets(after, limit).await.expect("read");
+                if next.is_empty() {
+                    break;
+                }
+                assert!(next.len() <= limit as usize);
+                found.extend(next);
+            }
+            assert_eq!(found, all, "{limit} at once");
+        }
+    }
+
     async fn secrets_are_set_cleared_resealed_and_gone_with_their_installation(store: Store) {
         let ann = account(&store, "ann").await.id;
         let mut one = installed(&store, ann).await;

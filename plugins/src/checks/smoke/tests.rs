@@ -45,7 +45,9 @@ async fn report(body: &str) -> Report {
     // Its code is in the cache, since no worker compiles for tests.
     house.member(Hook::BeforePrompt, &guest, &[]);
     let mut report = Report::default();
-    checks::run(&house.host, &package(&guest), &mut report).await;
+    checks::run(&house.host, &package(&guest), &mut report)
+        .await
+        .expect("it is compiled");
     house.assert_all_free();
     report
 }
@@ -88,10 +90,22 @@ async fn an_error_on_made_up_inputs_is_a_warning() {
 async fn what_cannot_be_compiled_is_not_called() {
     let house = House::new();
     let mut report = Report::default();
-    let guest = Guest::before_prompt("(call $ok)").build();
-    checks::run(&house.host, &package(&guest), &mut report).await;
+    let package = package(&wat::parse_str("(module)").expect("a module"));
+    checks::run(&house.host, &package, &mut report)
+        .await
+        .expect("it is the component's fault");
     let last = report.checks.last().expect("it was tried");
     assert!(!last.passed && last.name == "component.compiles", "{report:?}");
+}
+
+#[tokio::test]
+async fn a_package_is_not_blamed_for_a_compiler_that_is_not_there() {
+    let house = House::new();
+    let mut report = Report::default();
+    let guest = Guest::before_prompt("(call $ok)").build();
+    let failed = checks::run(&house.host, &package(&guest), &mut report).await;
+    assert!(failed.expect_err("there is none").contains("compiler"));
+    assert_eq!(report, Report::default());
 }
 
 #[tokio::test]
@@ -103,17 +117,25 @@ async fn only_what_is_signed_is_compiled_and_run() {
     house.member(Hook::BeforePrompt, &guest, &[]);
     let mut files = files(&guest);
     let unsigned = write(&files).expect("the names are known");
-    let (package, report) = checks::check(&house.host, unsigned, &keys).await;
-    assert!(package.is_none());
+    let (unsigned, mut report) = checks::read(&unsigned, house.host.settings());
+    assert!(!checks::signature(&unsigned.expect("it is whole"), &keys, &mut report));
+    checks::run(&house.host, &package(&guest), &mut report)
+        .await
+        .expect("nothing to do");
     assert_eq!(report.checks.last().expect("it was checked").name, "signature.missing");
 
-    let comment = trusted_comment(&self::package(&guest).manifest, &self::package(&guest).component_sha256);
+    let comment = trusted_comment(&package(&guest).manifest, &package(&guest).component_sha256);
     let sums = Cursor::new(checksums(&files));
     let signature = minisign::sign(None, &key.sk, sums, Some(&comment), None).expect("the key is at hand");
     files.insert("signature".into(), signature.into_string().into());
     let signed = write(&files).expect("the names are known");
-    let (package, report) = checks::check(&house.host, signed, &keys).await;
-    assert!(package.is_some() && report.passed(), "{report:?}");
+    let (signed, mut report) = checks::read(&signed, house.host.settings());
+    let signed = signed.expect("it is whole");
+    assert!(checks::signature(&signed, &keys, &mut report));
+    checks::run(&house.host, &signed, &mut report)
+        .await
+        .expect("it is compiled");
+    assert!(report.passed(), "{report:?}");
     let names: Vec<_> = report
         .checks
         .iter()

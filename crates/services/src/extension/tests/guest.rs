@@ -8,7 +8,7 @@ use tavern_plugins::package::{self, Files};
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Refuses configurations of more than 100 bytes. Moved from another version, it keeps that version's number
-/// under `moved`, and fails if that is `FAILS`.
+/// under `moved`, and fails if that is `FAILS`. After a reply it does what stands for `REAL`.
 const CODE: &str = r#"(module
   (import "tavern:extension/key-value@0.1.0" "set"
     (func $set (param i32 i32 i32 i32 i32 i32 i64 i32 i64 i32)))
@@ -36,7 +36,7 @@ const CODE: &str = r#"(module
     (call $set (i32.const 0) (i32.const 16) (i32.const 5) (local.get 0) (local.get 1)
       (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 3072))
     (i32.const 2048))
-  (func (export "tavern:extension/after-reply@0.1.0#run") (param i32) (result i32) (i32.const 2048)))"#;
+  (func (export "tavern:extension/after-reply@0.1.0#run") (param i32) (result i32) REAL (i32.const 2048)))"#;
 
 const WORLD: &str = "package test:guest;
 world guest {
@@ -45,14 +45,18 @@ world guest {
   export tavern:extension/after-reply@0.1.0;
 }";
 
+/// Traps but while it is looked at: `dry-run` stands there in a turn.
+const TRAP: &str = "(if (i32.eqz (i32.load8_u offset=144 (local.get 0))) (then unreachable))";
+
 /// The component; `fails` is the version that it cannot be moved from, if any.
-fn component(fails: Option<&str>) -> Vec<u8> {
+fn component(fails: Option<&str>, traps: bool) -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin-sdk/wit");
     resolve.push_dir(&wit).expect("the interfaces");
     let package = resolve.push_str("guest.wit", WORLD).expect("a world");
     let world = resolve.select_world(&[package], None).expect("one world");
-    let mut module = wat::parse_str(CODE.replace("FAILS", fails.unwrap_or("none"))).expect("a module");
+    let code = CODE.replace("FAILS", fails.unwrap_or("none"));
+    let mut module = wat::parse_str(code.replace("REAL", if traps { TRAP } else { "" })).expect("a module");
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
         .expect("a world");
     ComponentEncoder::default()
@@ -96,6 +100,8 @@ pub struct Draft {
     pub schema: Option<String>,
     /// The version it cannot be moved from.
     pub fails: Option<String>,
+    /// It traps after each reply.
+    pub traps: bool,
 }
 
 impl Draft {
@@ -107,6 +113,7 @@ impl Draft {
             before: None,
             schema: None,
             fails: None,
+            traps: false,
         }
     }
 
@@ -142,7 +149,7 @@ impl Draft {
         let mut files = Files::new();
         let mut add = |name: &str, content: Vec<u8>| files.insert(name.to_owned(), Bytes::from(content));
         add("extension.toml", manifest.into_bytes());
-        add("extension.wasm", component(self.fails.as_deref()));
+        add("extension.wasm", component(self.fails.as_deref(), self.traps));
         add("README.md", readme.into());
         add("LICENSE", b"Permission is hereby granted, free of charge.\n".to_vec());
         if let Some(schema) = &self.schema {

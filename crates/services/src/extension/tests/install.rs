@@ -133,7 +133,11 @@ async fn secrets_are_kept_apart_and_never_shown() {
     configure(vec![secret("token", Some(&"x".repeat(4_096)))])
         .await
         .unwrap();
-    assert_eq!(extensions.rotate_vault_key(&Actor::System).await.unwrap(), 1);
+    let was = extensions.0.vault.current();
+    let rotated = extensions.rotate_vault_key(&Actor::System).await.unwrap();
+    assert_eq!((rotated.secrets, rotated.unused), (1, vec![was]));
+    let sealed = shop.house.store.extensions.secret(id, "token").await.unwrap().unwrap();
+    assert_eq!(sealed.key_id, rotated.key);
     assert_eq!(kept().await, Some(Secret("x".repeat(4_096))));
     assert!(extensions.rotate_vault_key(&shop.ann).await.is_err());
     configure(vec![secret("token", None)]).await.unwrap();

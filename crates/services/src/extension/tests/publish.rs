@@ -257,3 +257,69 @@ async fn extensions_are_found_by_words_of_either_case() {
     assert_eq!(found(&"a".repeat(256)).await.unwrap(), 0);
     refused(found(&"a".repeat(257)).await, Code::BadUserInput, "filter.query");
 }
+
+#[tokio::test]
+async fn a_name_that_many_know_is_not_imitated() {
+    let shop = Shop::open().await;
+    shop.published(&Draft::new(NAME, "1.0.0")).await;
+    let bob = shop.house.user("bob").await;
+    let own = Author::new();
+    let offer = async |id: &str| {
+        let key = own.public_key();
+        let package = Draft::new(id, "1.0.0").signed(&own);
+        shop.extensions().publish(&bob, package, Some(&key)).await.unwrap()
+    };
+    for index in 0..9 {
+        let user = shop.house.user(&format!("user{index}")).await;
+        shop.installed(&user).await;
+    }
+    // Nine have it, and that is not many.
+    let alike = offer("quiet-rivers/night-watch").await;
+    assert!(
+        alike.outcome.is_ok() && alike.report.warnings.is_empty(),
+        "{:?}",
+        alike.report
+    );
+    shop.installed(&shop.ann).await;
+    for id in ["quiet-riven/night-watch", "quletriver/night-watch"] {
+        let refusal = offer(id).await;
+        refused(refusal.outcome, Code::Conflict, "package");
+        let last = refusal.report.checks.last().unwrap();
+        assert!(last.name == "name.lookalike" && last.message.contains(NAME), "{last:?}");
+    }
+    let near = offer("quiet-rivet/night-catch").await;
+    assert!(near.outcome.is_ok(), "{:?}", near.report);
+    assert!(
+        near.report
+            .warnings
+            .iter()
+            .any(|warning| warning.starts_with("name.lookalike:") && warning.contains(NAME)),
+        "{:?}",
+        near.report
+    );
+    // What is there keeps its name, and its publisher may name the next one alike.
+    let next = Draft::new("quiet-rivers/night-watch", "1.0.1").signed(&own);
+    let next = shop.extensions().publish(&bob, next, None).await.unwrap();
+    assert!(next.outcome.is_ok(), "{:?}", next.report);
+    shop.published(&Draft::new("quiet-river/night-watches", "1.0.0")).await;
+}
+
+#[tokio::test]
+async fn what_is_the_house_s_own_is_published_by_who_runs_it() {
+    let shop = Shop::open().await;
+    for id in [
+        "tavern/night-watch",
+        "official/night-watch",
+        "dice/night-watch",
+        "quiet-river/system",
+    ] {
+        let refusal = shop.offer(&Draft::new(id, "1.0.0")).await;
+        refused(refusal, Code::Conflict, "package");
+    }
+    assert_eq!(shop.extensions().publisher("tavern").await.unwrap(), None);
+    let operator = moderator(&shop.ann);
+    let package = Draft::new("tavern/dice", "1.0.0").signed(&shop.author);
+    let key = shop.author.public_key();
+    let published = shop.extensions().publish(&operator, package, Some(&key)).await.unwrap();
+    assert!(published.outcome.is_ok(), "{:?}", published.report);
+}

@@ -66,6 +66,31 @@ fn a_key_that_another_server_made_is_found() {
     theirs.rotate().unwrap();
     let sealed = theirs.seal(InstallationId::new(), "key", &secret()).unwrap();
     assert_eq!(ours.unseal(&sealed).unwrap(), secret());
+    // And from now on it is the one that seals.
+    theirs.rotate().unwrap();
+    let sealed = ours.seal(InstallationId::new(), "key", &secret()).unwrap();
+    assert_eq!(sealed.key_id, theirs.current());
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let (folder, vault) = vault();
+    let (id, folder) = (InstallationId::new(), folder.path().join("vault"));
+    let sealed = vault.seal(id, "key", &secret()).unwrap();
+    let told = |vault: &Vault| format!("{:?}", vault.unseal(&sealed).unwrap_err());
+    std::fs::write(folder.join("vault-0001.key"), [1; 32]).unwrap();
+    let other = told(&Vault::open(&folder).unwrap());
+    assert!(
+        other.contains(&id.to_string()) && other.contains("does not open with vault-0001"),
+        "{other}"
+    );
+    std::fs::remove_file(folder.join("vault-0001.key")).unwrap();
+    std::fs::write(folder.join("vault-0002.key"), [1; 32]).unwrap();
+    let none = told(&Vault::open(&folder).unwrap());
+    assert!(
+        none.contains("sealed with vault-0001, and there is no such key"),
+        "{none}"
+    );
 }
 
 #[cfg(unix)]
