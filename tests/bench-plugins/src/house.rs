@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tavern_domain::extension::Hook;
@@ -82,7 +82,9 @@ pub fn host(cache: &TempDir) -> Result<Host> {
 /// Waits until the chain's code is at hand.
 pub async fn prepare(host: &Host, chain: &Chain) -> Result<()> {
     for member in chain.members() {
-        host.prepare(member).await.map_err(anyhow::Error::msg)?;
+        host.prepare(&member.program)
+            .await
+            .map_err(|error| anyhow!("{error}"))?;
     }
     Ok(())
 }

@@ -54,7 +54,11 @@ async fn a_value_is_changed_only_if_it_is_the_one_that_was_seen() {
         state.host.clone(),
         std::sync::Arc::clone(&state.member),
         state.facts.clone(),
-        house.host.place(None, crate::instance::Share::Calls).await.expect("a place"),
+        house
+            .host
+            .place(None, crate::instance::Share::Calls)
+            .await
+            .expect("a place"),
     );
     assert_eq!(set(&mut other, "a", b"theirs", Some(0)).await, Ok(1));
     assert_eq!(commit(&house, &mut other).await, Ok(()));

@@ -268,3 +268,16 @@ fn fields_of_silly_tavern_on_a_v3_entry_do_not_change_its_patterns() {
     let again = through(&book, LoreFormat::CardV3);
     assert_eq!(without_sources(&again).1, without_sources(&book).1);
 }
+
+#[test]
+fn a_book_with_fields_of_another_format_comes_back_in_the_wrapping_that_says_whose_it_is() {
+    let strange = include_bytes!("../../../../../../fuzz/seeds/world_book/strange_fields.json");
+    let book = read_world_book(strange, &Limits::default()).expect("a book");
+    assert_eq!(book.format, LoreFormat::CardV3);
+    let again = through(&book, LoreFormat::CardV3);
+    assert_eq!(without_sources(&again), without_sources(&book));
+    let bare = write_world_book(&book.text, &book.entries, LoreFormat::CardV3);
+    let wrapped = json!({ "spec": "lorebook_v3", "data": bare });
+    let again = read_world_book_value(wrapped, &Limits::default()).expect("a book");
+    assert_eq!(without_sources(&again), without_sources(&book));
+}
