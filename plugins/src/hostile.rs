@@ -1,5 +1,30 @@
 //! Guests that mean harm, or go wrong in every way there is. Each ends in the outcome it should, in its time;
 //! the next call of somebody else is served, and no place is lost.
+//!
+//! What goes wrong elsewhere than in a guest is tested where it happens:
+//!
+//! | what | tests |
+//! |---|---|
+//! | 1 endless loops, 2 filling of memory, 5 recursion | [`time`]; the host cannot be called back: [`interface`] |
+//! | 3 memory, 4 tables | [`memory`], `store::tests` |
+//! | 6 results that are too large, 9 floods | [`boundary`] |
+//! | 7 values that are none (the interface has neither `char` nor flags), 16 other interfaces | [`interface`] |
+//! | 8 traps before, in and after host calls; exits | [`interface`], [`wasi`]; no guest runs while the host works for it |
+//! | 10 values: floods, limits, races, traps after writing | `imports::key_value::tests`, [`boundary`], `turn::tests` |
+//! | 11 handles, 12 sleep, 13 randomness | [`wasi`] |
+//! | 14 requests and secrets | `egress::tests`, `imports::http::tests` |
+//! | 15 bytes that are no component, or a monstrous one | [`code`], `checks::tests`, `tests/compile.rs` |
+//! | 17 packages and signatures | `package::tests`; keys and replays: `publish` in the services |
+//! | 18 whoever waited has gone, at every point | [`turns`] |
+//! | 19 guests that say something else the second time | `checks::smoke::tests` |
+//! | 20 slow guests that fill the pool | [`places`], `places::tests` |
+//! | 21 edits, scores and prices that may not be | `edits::tests`, `outside::tests` |
+//! | 22 texts that pretend | `imports::log::tests`, `edits::tests` |
+//! | 23 breakers | `breaker::tests`, `turn::tests` |
+//! | 24 upgrades under a hundred running turns | [`turns`]; rollback: `upgrade` in the services |
+//! | 25 damaged or older code in the cache | `cache::tests`, `tests/compile.rs` |
+//! | 26 no thread that keeps the time | [`time`] |
+//! | 27 very many sandboxes | [`places`]; 100,000 of them: `cargo xtask bench plugins` |
 
 mod boundary;
 mod code;
@@ -7,6 +32,7 @@ mod interface;
 mod memory;
 mod places;
 mod time;
+mod turns;
 mod wasi;
 
 use std::time::{Duration, Instant};

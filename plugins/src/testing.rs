@@ -1,10 +1,13 @@
 //! What tests of this crate share: guests out of text, and a host to run them.
 
 pub(crate) mod guest;
+pub(crate) mod ports;
 pub(crate) mod scripted;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,12 +18,13 @@ use tempfile::TempDir;
 use crate::bindings::tavern::extension::types::Turn;
 use crate::chain::Member;
 use crate::host::Host;
-use crate::instance::{CallFacts, CallLimits, Failure, Instance, Share};
+use crate::instance::{CallFacts, CallLimits, Called, Failure, Instance, Share};
 use crate::manifest::{HookSettings, Manifest};
 use crate::ports::MemoryPorts;
 use crate::program::Program;
 use crate::settings::{CompileSettings, PluginSettings};
 use crate::store::State;
+use ports::SlowPorts;
 
 /// A host with a cache of its own, and nobody to compile for it: guests are compiled by the test.
 pub(crate) struct House {
@@ -51,7 +55,11 @@ impl House {
             worker_arguments: Vec::new(),
             patience: Duration::from_secs(1),
         };
-        let host = Host::new(settings, compile, [7; 32], ports.clone(), Arc::new(SystemClock)).expect("a host");
+        let slow = Arc::new(SlowPorts {
+            memory: Arc::clone(&ports),
+            used_tokens: AtomicU64::new(0),
+        });
+        let host = Host::new(settings, compile, [7; 32], slow, Arc::new(SystemClock)).expect("a host");
         Self {
             host,
             ports,
@@ -86,9 +94,18 @@ impl House {
     /// What host functions work on, of an installation that may do all of `granted`.
     pub async fn state(&self, granted: &[&str]) -> State {
         let guest = guest::Guest::before_prompt("(call $ok)").build();
-        let member = self.member(Hook::BeforePrompt, &guest, granted);
+        self.state_of(self.member(Hook::BeforePrompt, &guest, granted)).await
+    }
+
+    pub async fn state_of(&self, member: Arc<Member>) -> State {
         let place = self.host.place(None, Share::Calls).await.expect("a place");
         State::new(self.host.clone(), member, facts(), place)
+    }
+
+    /// What the function of a fresh guest gives.
+    pub async fn says(&self, member: &Arc<Member>) -> Called<String> {
+        let mut instance = self.start(member).await.expect("an instance");
+        instance.tool(limits(), &turn(), "ask", "{}").await
     }
 
     /// Permits and pool are as they were before anything ran.

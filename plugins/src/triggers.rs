@@ -147,7 +147,10 @@ pub(crate) fn word_start(text: &str, at: usize) -> usize {
 
 /// What words are made of, where there is something between them: the scripts of East Asia put nothing there.
 pub(crate) fn in_word(character: char) -> bool {
-    let is_east_asian = matches!(character, '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}');
+    let is_east_asian = matches!(
+        character,
+        '\u{2e80}'..='\u{a4cf}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}'
+    );
     character == '_' || character.is_alphanumeric() && !is_east_asian
 }
 

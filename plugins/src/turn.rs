@@ -1,137 +1,30 @@
 //! The hooks of one turn, called along the chain.
 
+mod shapes;
+mod tools;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use serde_json::Value;
-use tavern_domain::extension::{ExtensionEvent, Hook, Outcome, PluginTrace};
-use tavern_domain::{InstallationId, Timestamp};
+use tavern_domain::InstallationId;
+use tavern_domain::extension::{ExtensionEvent, Hook, PluginTrace};
 use tokio::time::Instant;
 
 pub use crate::bindings::exports::tavern::extension::before_prompt::Note;
 pub use crate::bindings::exports::tavern::extension::world_info::{Addition, Candidate};
 pub use crate::bindings::tavern::extension::types::{Character, Message, Role};
-use crate::calls::{
-    AfterReplyCall, BeforePromptCall, ExpandCall, HookCall, SelectCall, TOOL_ARGUMENT_BYTES, ToolCall, TransformCall,
-    alone, seen,
-};
+use crate::calls::{AfterReplyCall, BeforePromptCall, ExpandCall, HookCall, SelectCall, TransformCall, alone, seen};
 use crate::chain::{Chain, Member};
-use crate::edits::{Prompt, clean, json, merge, note};
+use crate::edits::{Prompt, merge, note};
 use crate::filters::Filters;
 use crate::host::Host;
-use crate::manifest::ToolDeclaration;
 use crate::runner::{Ran, Runner, Seat};
-
-/// What is known of a turn. Each extension is shown what it may see of it.
-#[derive(Clone)]
-pub struct TurnFacts {
-    /// Ids as the house knows them; extensions are given pseudonyms.
-    pub turn: String,
-    pub chat: String,
-    pub user: String,
-    pub user_name: String,
-    pub persona: String,
-    pub character: Option<Character>,
-    pub kind: String,
-    pub locale: String,
-    pub model: String,
-    pub context_tokens: u32,
-    pub reply_tokens: u32,
-    pub variables: Vec<(String, String)>,
-    pub seed: u64,
-    pub now: Timestamp,
-    pub dry_run: bool,
-    /// Tokens as the model counts them.
-    pub count: Arc<dyn Fn(&str) -> u32 + Send + Sync>,
-}
-
-/// What `before-prompt` hooks have done, all of them together.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct BeforePrompt {
-    /// With the name of the extension each is from; higher priority first, then in the order of the chain.
-    pub notes: Vec<(String, Note)>,
-    pub variables: Vec<Setting>,
-    pub sampling: Vec<Setting>,
-    /// What the user is told in place of a reply.
-    pub abort: Option<Abort>,
-}
-
-/// What an extension sets. A later extension's value stands for an earlier one's; only of stop strings there may be
-/// several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    pub extension: String,
-    pub key: String,
-    pub value: String,
-}
-
-/// An extension has stopped the turn, or failed and must not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Abort {
-    pub extension: String,
-    pub message: String,
-    /// It failed, and the operator wants it to work or nothing.
-    pub is_failure: bool,
-}
-
-/// What `world-info` hooks have decided.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Selection {
-    /// Candidates that are to be in the prompt, or are not to be, each once.
-    pub activate: Vec<String>,
-    pub silence: Vec<String>,
-    /// With the name of the extension each is from.
-    pub additions: Vec<(String, Addition)>,
-    pub abort: Option<Abort>,
-}
-
-/// A prompt that `prompt-transform` hooks have changed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Transformed {
-    pub messages: Vec<TransformedMessage>,
-    pub stops: Vec<String>,
-    /// Whether anything was changed.
-    pub changed: bool,
-    pub abort: Option<Abort>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct TransformedMessage {
-    pub message: Message,
-    /// Who put it there.
-    pub inserted_by: Option<String>,
-    /// Who wrote it anew, last.
-    pub replaced_by: Option<String>,
-}
-
-/// A macro that an extension has to expand.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct MacroCall {
-    /// In lower case.
-    pub name: String,
-    pub arguments: Vec<String>,
-}
-
-/// A function that the model may call.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OfferedTool {
-    pub extension: String,
-    /// As the model sees it; unique in the turn.
-    pub name: String,
-    pub declaration: ToolDeclaration,
-}
-
-/// What `after-reply` hooks have made of a reply.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct AfterReply {
-    /// Extension, key and JSON.
-    pub annotations: Vec<(String, String, Value)>,
-    /// With the name of the extension each is from.
-    pub suggestions: Vec<(String, String)>,
-    pub variables: Vec<Setting>,
-}
+pub use shapes::{
+    Abort, AfterReply, BeforePrompt, MacroCall, OfferedTool, Selection, Setting, Transformed, TransformedMessage,
+    TurnFacts,
+};
 
 /// Different macros that are expanded in a turn; what is beyond stays as it was written.
 const MACROS: usize = 256;
@@ -316,64 +209,6 @@ impl TurnHooks {
         has_filters.then(|| Filters::new(&self.host, &self.chain, &self.facts))
     }
 
-    /// The functions of all extensions, each under a name of its own: where two have the same one, that of
-    /// the later extension has the extension's in front.
-    #[must_use]
-    pub fn tools(&self) -> Vec<OfferedTool> {
-        self.offered().into_iter().map(|(_, tool)| tool).collect()
-    }
-
-    fn offered(&self) -> Vec<(Arc<Member>, OfferedTool)> {
-        let mut names = HashSet::new();
-        let mut offered = Vec::new();
-        for member in self.members(Hook::Tool) {
-            for declaration in &member.manifest.tools {
-                let tool = OfferedTool {
-                    extension: member.name.clone(),
-                    name: unique(&names, &member.name, &declaration.name),
-                    declaration: declaration.clone(),
-                };
-                names.insert(tool.name.clone());
-                offered.push((Arc::clone(&member), tool));
-            }
-        }
-        offered
-    }
-
-    /// What a function says, as JSON; an error is for the model to read. The arguments are a JSON object of
-    /// at most 64 KiB, or nothing.
-    ///
-    /// # Errors
-    /// If there is none of the name, it may not, or it failed.
-    pub async fn call_tool(&mut self, name: &str, arguments: &str) -> Result<String, String> {
-        let offered = self.offered().into_iter().find(|(_, tool)| tool.name == name);
-        let (member, tool) = offered.ok_or_else(|| format!("There is no function `{}`.", shortened(name)))?;
-        let arguments = match arguments.trim() {
-            "" => "{}",
-            arguments => arguments,
-        };
-        match json(arguments, TOOL_ARGUMENT_BYTES) {
-            Ok(Value::Object(_)) => {}
-            Ok(_) => return Err("The arguments must be a JSON object.".into()),
-            Err(wrong) => return Err(format!("The text of the arguments {wrong}.")),
-        }
-        let call = ToolCall {
-            name: &tool.declaration.name,
-            arguments,
-        };
-        let patience = Duration::from_millis(self.host.settings().limits.wall_chain_ms);
-        let ran = self.background_call(&member, patience, &call).await;
-        let trace = self.traces.last();
-        ran.taken.ok_or_else(|| match trace {
-            // What the extension says of it the model may read; how it broke is for its author.
-            Some(trace) if matches!(trace.outcome, Outcome::GuestError | Outcome::Skipped) => {
-                let said = trace.notes.last().map_or("", String::as_str);
-                format!("The function `{name}` failed: {said}")
-            }
-            _ => format!("The function `{name}` does not work at the moment."),
-        })
-    }
-
     /// One extension after the other; what one does no other can undo.
     pub async fn after_reply(&mut self, history: &[Message], user: Option<&Message>, reply: &Message) -> AfterReply {
         let mut all = AfterReply::default();
@@ -516,39 +351,6 @@ fn settle(settings: &mut Vec<Setting>, member: &Member, pairs: Vec<(String, Stri
             None => settings.push(setting),
         }
     }
-}
-
-/// A name that is not taken yet, out of at most 64 characters, as models want them.
-fn unique(taken: &HashSet<String>, extension: &str, tool: &str) -> String {
-    if !taken.contains(tool) {
-        return tool.to_owned();
-    }
-    let short = extension.rsplit('/').next().unwrap_or(extension);
-    let long = extension.replace('/', "_");
-    let names = [short, &long].map(|extension| format!("{extension}__{tool}"));
-    let fits = |name: &String| name.len() <= TOOL_NAME && !taken.contains(name);
-    names.into_iter().find(fits).unwrap_or_else(|| {
-        let numbered = (2..).map(|number| {
-            let end = format!("_{number}");
-            format!("{}{end}", &tool[..tool.floor_char_boundary(TOOL_NAME - end.len())])
-        });
-        let mut free = numbered.filter(|name| !taken.contains(name));
-        free.next().expect("there are more numbers than functions")
-    })
-}
-
-/// Bytes of the name of a function, as models take it.
-const TOOL_NAME: usize = 64;
-
-fn shortened(name: &str) -> String {
-    clean(name[..name.floor_char_boundary(TOOL_NAME)].to_owned())
-}
-
-/// What hooks outside of turns are about.
-#[derive(Debug, Clone, Copy)]
-pub struct Outside {
-    pub installation: InstallationId,
-    pub now: Timestamp,
 }
 
 #[cfg(test)]

@@ -55,23 +55,67 @@ fn component(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("a component")
 }
 
+fn number(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 127 {
+        bytes.push((value & 127) as u8 | 128);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id], &number(content.len())[..], content].concat()
+}
+
+/// A component of these sections.
+fn sections(sections: &[Vec<u8>]) -> Vec<u8> {
+    [component("(component)"), sections.concat()].concat()
+}
+
 /// Components in components, so deep.
 fn nested(depth: usize) -> Vec<u8> {
-    let header = component("(component)");
-    let mut bytes = header.clone();
-    for _ in 0..depth {
-        let mut outer = header.clone();
-        outer.push(4);
-        let mut length = bytes.len();
-        while length > 127 {
-            outer.push((length & 127) as u8 | 128);
-            length >>= 7;
-        }
-        outer.push(length as u8);
-        outer.append(&mut bytes);
-        bytes = outer;
-    }
-    bytes
+    (0..depth).fold(sections(&[]), |inner, _| sections(&[section(4, &inner)]))
+}
+
+/// A module of functions that do nothing.
+fn functions(count: usize) -> Vec<u8> {
+    let mut module = wat::parse_str("(module)").expect("a module");
+    module.extend(section(1, &[1, 0x60, 0, 0]));
+    module.extend(section(3, &[number(count), vec![0; count]].concat()));
+    module.extend(section(10, &[number(count), [2, 0, 0x0b].repeat(count)].concat()));
+    sections(&[section(1, &module)])
+}
+
+/// Imports of functions, each with a name of its own.
+fn imports(count: usize) -> Vec<u8> {
+    let import = |index: usize| {
+        let name = format!("f{index}");
+        [&[0], &number(name.len())[..], name.as_bytes(), &[1, 0]].concat()
+    };
+    let imports: Vec<u8> = (0..count).flat_map(import).collect();
+    let a_function = section(7, &[1, 0x40, 0, 1, 0]);
+    sections(&[a_function, section(10, &[number(count), imports].concat())])
+}
+
+/// The type of lists of lists, so deep; an index has two bytes from 64 on.
+fn lists(depth: u8) -> Vec<u8> {
+    let index = |index: u8| match index {
+        0..64 => vec![index],
+        index => vec![index | 128, 0],
+    };
+    let list = |of: u8| [vec![0x70], index(of)].concat();
+    let types: Vec<u8> = [0x70, 0x7d].into_iter().chain((0..depth - 1).flat_map(list)).collect();
+    sections(&[section(7, &[number(depth.into()), types].concat())])
+}
+
+/// A module that is exported under each of these names.
+fn exported(names: &[u8]) -> Vec<u8> {
+    let module = wat::parse_str("(module)").expect("a module");
+    let exports = names.iter().flat_map(|name| [0, 1, *name, 0, 0x11, 0, 0]);
+    let exports: Vec<u8> = number(names.len()).into_iter().chain(exports).collect();
+    sections(&[section(1, &module), section(11, &exports)])
 }
 
 fn small() -> Vec<u8> {
@@ -112,30 +156,22 @@ async fn code_that_was_changed_is_compiled_anew() {
 async fn bytes_that_cannot_be_compiled_are_refused_with_a_reason() {
     let house = House::new();
     let whole = small();
-    let imports: String = (0..5_000)
-        .map(|index| format!("(import \"f{index}\" (func))"))
-        .collect();
     // Valid as a header, and nothing else.
     let mut rubbish = whole[..8].to_vec();
     rubbish.extend((0..4096_u32).map(|index| (index * 31 % 251) as u8));
-    let mut twice = wat::parse_str("(component (core module (func)))").expect("a component");
-    // Two exports of one name, which the text format would not let through.
-    let export = [11, 9, 2, 0, 1, b'a', 1, 0, 0, 0, 1];
-    twice.extend_from_slice(&export);
-    for (name, bytes) in [
-        ("cut in the middle", whole[..whole.len() - 3].to_vec()),
-        ("rubbish", rubbish),
-        ("a duplicate or malformed export", twice),
-        (
-            "imports that there are not",
-            component(&format!("(component {imports})")),
-        ),
+    for (name, bytes, reason) in [
+        ("cut in the middle", whole[..whole.len() - 3].to_vec(), ""),
+        ("rubbish", rubbish, ""),
+        ("two exports of one name", exported(b"aa"), "conflicts"),
+        ("types too deep", lists(100), "too deep"),
+        ("fifty thousand imports", imports(50_000), "f0"),
     ] {
         let error = house.check(bytes).await.expect_err(name);
         let LoadError::Component(why) = &error else {
             panic!("{name}: {error:?}");
         };
         assert!(!why.is_empty() && why.len() < 8192, "{name}: {why}");
+        assert!(why.contains(reason), "{name}: {why}");
     }
     assert_eq!(house.check(small()).await, Ok(()), "and the next one is served");
 }
@@ -143,25 +179,42 @@ async fn bytes_that_cannot_be_compiled_are_refused_with_a_reason() {
 #[tokio::test]
 async fn what_is_large_or_deep_is_compiled_within_the_limits() {
     let house = House::new();
-    let functions = "(func (result i32) (i32.const 1))".repeat(20_000);
-    let many = component(&format!("(component (core module {functions}))"));
-    assert_eq!(house.check(many).await, Ok(()));
-    let mut padded = small();
-    // A custom section of a megabyte with an empty name.
-    padded.extend_from_slice(&[0, 0x81, 0x80, 0x40, 0]);
-    padded.resize(padded.len() + (1 << 20), 7);
-    assert_eq!(house.check(padded).await, Ok(()));
-    assert_eq!(house.check(nested(2_000)).await, Ok(()));
+    // A custom section with an empty name.
+    let padding = section(0, &vec![0; 10 << 20]);
+    for (name, bytes) in [
+        ("twenty thousand functions", functions(20_000)),
+        ("ten megabytes of padding", [small(), padding].concat()),
+        ("two thousand components", nested(2_000)),
+        ("types as deep as they may be", lists(99)),
+        ("two exports", exported(b"ab")),
+    ] {
+        assert_eq!(house.check(bytes).await, Ok(()), "{name}");
+    }
 }
 
 #[tokio::test]
-async fn a_compiler_without_enough_memory_or_time_says_so() {
-    let functions = "(func (result i32) (i32.const 1))".repeat(20_000);
-    let many = component(&format!("(component (core module {functions}))"));
+async fn a_compiler_without_enough_time_says_so_and_the_next_one_is_served() {
+    let house = House::with(env!("CARGO_BIN_EXE_tavern-compile"), &[], |settings| {
+        settings.limits.compile_seconds = 1;
+    });
+    let error = house
+        .check(functions(200_000))
+        .await
+        .expect_err("it takes many seconds");
+    assert!(
+        matches!(&error, LoadError::Component(why) if why.contains("cannot be compiled within")),
+        "{error:?}"
+    );
+    assert_eq!(house.compiled(), 0);
+    assert_eq!(house.check(small()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_compiler_without_enough_memory_says_so() {
     let house = House::with(env!("CARGO_BIN_EXE_tavern-compile"), &[], |settings| {
         settings.limits.compile_bytes = 48 << 20;
     });
-    let refused = house.check(many).await;
+    let refused = house.check(functions(20_000)).await;
     assert!(matches!(refused, Err(LoadError::Component(_))), "{refused:?}");
     assert_eq!(house.compiled(), 0);
 }

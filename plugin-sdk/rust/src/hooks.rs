@@ -28,8 +28,8 @@ pub trait Lifecycle: Extension {
         Ok(())
     }
 
-    /// Once after an upgrade or a rollback: brings the values that `from_version` has left up to date. They
-    /// are kept only if it succeeds, and otherwise the other version stays.
+    /// Once in an upgrade: brings the values that `from_version` has left up to date. They are kept only if it
+    /// succeeds, and otherwise that version stays. A rollback brings the values of then back, and calls nothing.
     ///
     /// # Errors
     /// Why it cannot be done.

@@ -49,6 +49,41 @@ async fn a_flood_of_host_calls_or_bytes_ends_the_call() {
     .await;
 }
 
+/// Lists of lists, each of the inner ones the same four megabytes of memory.
+#[tokio::test]
+async fn what_is_little_in_the_guest_and_much_outside_is_too_much() {
+    // Fifty requests from 1024 on, with a list of headers each.
+    let headers = Guest::before_prompt(
+        "(local $request i32)
+         (local.set $request (i32.const 1024))
+         (loop $more
+           (i32.store (i32.add (local.get $request) (i32.const 16)) (i32.const 65536))
+           (i32.store (i32.add (local.get $request) (i32.const 20)) (i32.const 100000))
+           (local.set $request (i32.add (local.get $request) (i32.const 48)))
+           (br_if $more (i32.lt_u (local.get $request) (i32.const 3424))))
+         (call $send-many (i32.const 1024) (i32.const 50) (i32.const 512)) (call $ok)",
+    )
+    .import("http", "send-many", "(param i32 i32 i32)");
+    // A hundred keys from 1024 on.
+    let keys = Guest::before_prompt(
+        "(local $key i32)
+         (local.set $key (i32.const 1024))
+         (loop $more
+           (i32.store (local.get $key) (i32.const 65536))
+           (i32.store (i32.add (local.get $key) (i32.const 4)) (i32.const 1000000))
+           (local.set $key (i32.add (local.get $key) (i32.const 8)))
+           (br_if $more (i32.lt_u (local.get $key) (i32.const 1824))))
+         (call $get-many (i32.const 0) (i32.const 1024) (i32.const 100) (i32.const 512)) (call $ok)",
+    )
+    .import("key-value", "get-many", "(param i32 i32 i32 i32)");
+    let memory = "(memory (export \"memory\") 64)";
+    all_end(
+        Outcome::HostcallLimit,
+        [("headers", headers.memory(memory)), ("keys", keys.memory(memory))],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn the_last_host_call_that_is_allowed_is_served_and_the_next_one_is_not() {
     for (calls, served) in [(2_000, true), (2_001, false)] {

@@ -89,15 +89,53 @@ async fn arguments_that_are_none_are_a_trap() {
     .await;
 }
 
+const LOG: &str = "(call $write (i32.const 1) (i32.const 1024) (i32.const 0) (i32.const 0) (i32.const 0))";
+
+fn logging(body: &str) -> Guest {
+    Guest::before_prompt(body).import("log", "write", "(param i32 i32 i32 i32 i32)")
+}
+
+/// Gives memory out, upwards, after this.
+fn giving(first: &str) -> String {
+    format!(
+        "(func (export \"cabi_realloc\") (param i32 i32 i32) (param $bytes i32) (result i32) (local $at i32) {first}
+           (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+           (global.set $heap (i32.add (local.get $at) (local.get $bytes)))
+           (local.get $at))"
+    )
+}
+
 #[tokio::test]
-async fn unreachable_is_a_trap_before_and_after_the_host_was_called() {
-    let log = "(call $write (i32.const 1) (i32.const 1024) (i32.const 0) (i32.const 0) (i32.const 0))";
-    let guest = |body: &str| Guest::before_prompt(body).import("log", "write", "(param i32 i32 i32 i32 i32)");
+async fn unreachable_is_a_trap_before_while_and_after_the_host_was_called() {
     all_end(
         Outcome::Trap,
         [
-            ("before", guest(&format!("unreachable {log}"))),
-            ("after", guest(&format!("{log} unreachable"))),
+            ("before", logging(&format!("unreachable {LOG}"))),
+            (
+                "while the host gives its answer",
+                Guest::before_prompt("(global.set $called (i32.const 1)) (call $all (i32.const 512)) (call $ok)")
+                    .import("config", "all", "(param i32)")
+                    .items("(global $called (mut i32) (i32.const 0))")
+                    .realloc(&giving("(if (global.get $called) (then unreachable))")),
+            ),
+            ("after", logging(&format!("{LOG} unreachable"))),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_host_cannot_be_called_while_it_calls() {
+    all_end(
+        Outcome::Trap,
+        [
+            ("where memory is given out", logging("(call $ok)").realloc(&giving(LOG))),
+            (
+                "after the result was given",
+                logging("(call $ok)").items(&format!(
+                    "(func (export \"cabi_post_tavern:extension/before-prompt@0.1.0#before-prompt\") (param i32) {LOG})"
+                )),
+            ),
         ],
     )
     .await;

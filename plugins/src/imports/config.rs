@@ -17,3 +17,6 @@ impl Host for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,3 +119,6 @@ async fn send(
             EgressError::BreakerOpen => HttpError::BreakerOpen,
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,3 +16,6 @@ impl Host for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,3 +73,6 @@ impl Host for State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

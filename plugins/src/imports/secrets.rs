@@ -22,3 +22,6 @@ impl Host for State {
         Ok(names)
     }
 }
+
+#[cfg(test)]
+mod tests;
