@@ -10,7 +10,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -18,6 +18,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 const MARK: usize = 32;
+const DRAFT: &str = "draft";
+/// A younger draft may be somebody's who writes it: the tools of an author, in another terminal, share a directory.
+const DRAFT_AGE: Duration = Duration::from_secs(600);
 
 /// The directory of compiled components.
 pub(crate) struct Disk {
@@ -42,8 +45,10 @@ impl Disk {
             suffix: format!("-{:016x}.code", hasher.finish()),
             room,
         };
-        for (path, ..) in disk.files()? {
-            if !path.to_string_lossy().ends_with(&disk.suffix) {
+        for (path, written, _) in disk.files()? {
+            let is_draft = path.extension().is_some_and(|extension| extension == DRAFT);
+            let is_old = written.elapsed().is_ok_and(|age| age > DRAFT_AGE);
+            if !path.to_string_lossy().ends_with(&disk.suffix) && (is_old || !is_draft) {
                 let _ = fs::remove_file(path);
             }
         }
@@ -112,7 +117,9 @@ impl Disk {
         let path = self.path(sha256);
         let mut name = [0; 8];
         getrandom::fill(&mut name).map_err(io::Error::other)?;
-        let draft = self.directory.join(format!("{:016x}.draft", u64::from_ne_bytes(name)));
+        let draft = self
+            .directory
+            .join(format!("{:016x}.{DRAFT}", u64::from_ne_bytes(name)));
         let write = || {
             let mut file = fs::OpenOptions::new()
                 .write(true)
@@ -138,7 +145,8 @@ impl Disk {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            // Whoever shares the directory may have removed it by now.
+            let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
                 files.push((entry.path(), metadata.modified()?, metadata.len()));
             }

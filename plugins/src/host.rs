@@ -79,7 +79,7 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             calls: Places::new(settings.sandboxes, &settings),
             filters: Places::new(settings.filter_sandboxes, &settings),
-            egress: Egress::new(&settings),
+            egress: Egress::new(&settings).with_recorded(ports.recorded()),
             ticker: Arc::new(Ticker::start(&engine)?),
             guard: Guard::new(&settings.killed),
             pseudonyms: Pseudonyms::new(&key),

@@ -1,10 +1,13 @@
 //! What the host needs from whoever runs it: values, secrets, the model, and somebody to tell.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tavern_domain::extension::{ExtensionEvent, KvScope};
 use tavern_domain::{InstallationId, Timestamp};
+
+use crate::egress::Recorded;
 
 /// Where a value of an extension stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,6 +102,11 @@ pub trait Ports: Send + Sync + 'static {
 
     /// Tells those who watch; never waits.
     fn emit(&self, installation: InstallationId, event: ExtensionEvent);
+
+    /// What answers requests in place of their hosts, for all of the host's life.
+    fn recorded(&self) -> Option<Arc<dyn Recorded>> {
+        None
+    }
 }
 
 /// A secret; it never shows in a log.
@@ -120,6 +128,8 @@ pub struct MemoryPorts {
     pub events: parking_lot::Mutex<Vec<(InstallationId, ExtensionEvent)>>,
     /// What the model says; without one it is unavailable.
     pub completion: parking_lot::Mutex<Option<String>>,
+    /// What answers requests; without it, they are sent.
+    pub recorded: Option<Arc<dyn Recorded>>,
 }
 
 #[async_trait]
@@ -194,5 +204,9 @@ impl Ports for MemoryPorts {
             events.drain(..500);
         }
         events.push((installation, event));
+    }
+
+    fn recorded(&self) -> Option<Arc<dyn Recorded>> {
+        self.recorded.clone()
     }
 }

@@ -1,18 +1,13 @@
 //! Extensions in turns: what they put into a prompt, make of a reply, and say of it afterwards.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tavern_domain::Role;
-use tavern_workbench::{build, keys::Key, pack};
 
 use crate::support::{
-    Assembled, Author, CONFIGURE, Client, Draft, Fake, INSTALL, Script, Tavern, done, installed, published,
-    stream_query, text, user_errors, with_lantern, with_lantern_on,
+    Author, CONFIGURE, Client, Draft, Fake, TRACE, Tavern, done, installed, published, text, with_lantern,
+    with_lantern_on,
 };
 
-const TRACE: &str =
-    "fragment T on PluginTrace { extension version hook outcome edits notes fuel micros memory hostCalls log }";
 const PREVIEW: &str = "query($s: ID!, $c: String) { promptPreview(input: { sessionId: $s, content: $c }) { messages { content } blocks { source text included } plugins { ...T } } }";
 
 async fn preview(client: &Client, session: &str) -> Value {
@@ -169,131 +164,4 @@ async fn what_an_operator_stops_runs_nowhere_until_it_may_again() {
     assert!(!says(&preview(&client, &session).await, "The lantern is lit."));
     operator.data(STOP, json!({ "r": null })).await;
     assert!(says(&preview(&client, &session).await, "The lantern is lit."));
-}
-
-/// Publishes extensions that ship with the product, built from source, and installs them with all they ask for.
-async fn bundled(client: &Client, key: &Key, name: &str, config: Value) {
-    let dir = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/plugins/bundled")).join(name);
-    let package = {
-        let (dir, name) = (dir.clone(), name.to_owned());
-        let component = tokio::task::spawn_blocking(move || build::bundled(&name))
-            .await
-            .expect("no panic");
-        let component = std::fs::read(component.expect("the guest builds")).expect("a component");
-        pack::pack(&dir, &component, Some(key)).expect("a package")
-    };
-    let query = "mutation($f: Upload!, $k: String) { publishExtension(input: { package: $f, publicKey: $k }) { version { permissions { capability } } report { checks { name passed message } } userErrors { message field code } } }";
-    let variables = json!({ "k": key.public().expect("a public key") });
-    let answer = client
-        .upload_with(query, variables, "extension.tavext", package.into())
-        .await;
-    let published = &answer["data"]["publishExtension"];
-    assert_eq!(user_errors(published), [""; 0], "{answer:#}");
-    let asked = published["version"]["permissions"].as_array().expect("permissions");
-    let grants: Vec<_> = asked
-        .iter()
-        .map(|permission| permission["capability"].clone())
-        .collect();
-    let input = json!({ "name": format!("tavern/{name}"), "grants": grants, "config": config });
-    done(client, INSTALL, input).await;
-}
-
-#[tokio::test]
-async fn bundled_extensions_take_part_in_a_turn_from_the_first_word_to_the_last() {
-    let fake = Fake::start().await;
-    let tavern = Tavern::with(|config| fake.configure(config)).await;
-    // The names are the house's own.
-    let client = tavern.staff("player", Role::Moderator).await;
-    let key = Key::generate().expect("a key");
-    bundled(&client, &key, "dice", json!({})).await;
-    bundled(&client, &key, "memory-notes", json!({})).await;
-    bundled(
-        &client,
-        &key,
-        "style-guard",
-        json!({ "replace": { "a shiver": "a chill" } }),
-    )
-    .await;
-    bundled(&client, &key, "emotion-tagger", json!({})).await;
-    let session = client.chat().await;
-
-    // A macro, in what is said.
-    fake.next(Script::Say(vec![
-        "She felt a sh",
-        "iver down her spine. ",
-        "How wonderful, I am so happy and full of joy!",
-    ]))
-    .await;
-    let said = "I roll {{dice::2d1+1}}. My sister lives in Lisbon.";
-    let (message, generation) = client.send(&session, said, json!({})).await;
-    // A filter, in the reply as it comes in.
-    let mut socket = client.socket().await;
-    let mut reply = Assembled::default();
-    for event in socket.collect(&stream_query(), json!({ "id": generation })).await {
-        reply.apply(&event["generationStream"]);
-    }
-    assert_eq!(
-        reply.text,
-        "She felt a chill down her spine. How wonderful, I am so happy and full of joy!"
-    );
-    assert!(reply.is_whole());
-    let ended = reply.ended.expect("an end");
-    let written = text(&ended["message"]["id"], &ended);
-    let read = client
-        .data(
-            "query($m: ID!) { node(id: $m) { ... on Message { content } } }",
-            json!({ "m": message }),
-        )
-        .await;
-    assert_eq!(read["node"]["content"], "I roll 3. My sister lives in Lisbon.");
-
-    // What comes after the reply comes in its own time.
-    let annotated = tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            let query = format!(
-                "query($m: ID!, $g: ID!) {{ node(id: $m) {{ ... on Message {{ annotations }} }} generation(id: $g) {{ plugins {{ ...T }} }} }}{TRACE}"
-            );
-            let seen = client.data(&query, json!({ "m": written, "g": generation })).await;
-            let calls = seen["generation"]["plugins"].as_array().expect("calls");
-            if calls.iter().filter(|call| call["hook"] == "after-reply").count() == 2 {
-                break seen;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    let seen = annotated.await.expect("hooks after the reply are called");
-    assert_eq!(
-        seen["node"]["annotations"]["tavern/emotion-tagger"]["emotion"], "joy",
-        "{seen:#}"
-    );
-    let hooks: Vec<_> = seen["generation"]["plugins"]
-        .as_array()
-        .expect("calls")
-        .iter()
-        .map(|call| format!("{} {} {}", call["extension"], call["hook"], call["outcome"]).replace('"', ""))
-        .collect();
-    for call in [
-        "tavern/dice macro-provider ok",
-        "tavern/style-guard stream-filter ok",
-        "tavern/emotion-tagger after-reply ok",
-        "tavern/memory-notes after-reply ok",
-    ] {
-        assert!(hooks.iter().any(|told| told == call), "{call}: {hooks:?}");
-    }
-
-    // What was noted comes back when it matters.
-    let next = client
-        .data(
-            &format!("{PREVIEW}{TRACE}"),
-            json!({ "s": session, "c": "Tell me, where does my sister live?" }),
-        )
-        .await;
-    assert!(
-        says(&next["promptPreview"], "Remember what happened before:"),
-        "{next:#}"
-    );
-    assert!(says(&next["promptPreview"], "Lisbon"), "{next:#}");
-    let note = next["promptPreview"]["plugins"].as_array().expect("calls").iter();
-    let note = note.filter(|call| call["extension"] == "tavern/memory-notes" && call["edits"] == 1);
-    assert_eq!(note.count(), 1, "{next:#}");
 }

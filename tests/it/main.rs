@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod bundled_extensions;
 mod cards;
 mod characters;
 mod chat;

@@ -3,12 +3,15 @@
 
 use anyhow::Result;
 
+use crate::lanes::{self, Tests};
 use crate::machine::{self, NODE, PYTHON, WEBASSEMBLY};
 use crate::shell;
 
 const MANIFEST: &str = "plugins/bundled/Cargo.toml";
 /// In the workspace by path alone, so that its tests are run by name.
 const SDK: &str = "tavern-extension";
+/// Where tests are that need the tools of other languages, or compile for long: the other lanes ignore them.
+const SANDBOXED: [&str; 5] = ["--workspace", "--test", "languages", "--test", "it"];
 const BUNDLED: [&str; 7] = [
     "dice",
     "emotion-tagger",
@@ -37,9 +40,8 @@ fn ensure_languages() -> Result<()> {
     Ok(())
 }
 
-/// Lints and unit tests of the SDK and of the bundled extensions, on this machine's own target. Projects of authors
-/// and the cases of the bundled extensions take many minutes, and are tried by hand:
-/// `cargo test -p tavern-workbench --test languages -- --ignored`.
+/// Lints and unit tests of the SDK and of the bundled extensions on this machine's own target; then, in the sandbox,
+/// the cases of the bundled extensions, turns with all of them, and projects of authors in each language.
 ///
 /// # Errors
 /// At the first step that fails.
@@ -60,5 +62,7 @@ pub fn test() -> Result<Vec<String>> {
             |line| line.starts_with("test result:") && !line.contains(" 0 passed"),
         )?);
     }
+    ensure_languages()?;
+    counts.extend(lanes::cargo_test(&SANDBOXED, Tests::Ignored, None)?);
     Ok(counts)
 }

@@ -19,7 +19,7 @@ use crate::shell;
 pub enum Lane {
     /// All Rust tests on the embedded default: needs nothing but Rust, for WebAssembly too.
     Embedded,
-    /// The SDK of extensions and the bundled ones, outside of the sandbox.
+    /// The SDK of extensions, the bundled ones and authors' projects, in Rust, JavaScript and Python.
     Guests,
     /// The tests that speak to a store, on PostgreSQL.
     Services,
@@ -57,15 +57,28 @@ pub fn run(lanes: &[Lane], report: &mut Report) -> Result<()> {
 fn embedded() -> Result<Vec<String>> {
     // Tests build extensions, which they run in the sandbox.
     machine::ensure(&WEBASSEMBLY)?;
-    cargo_test(&["--workspace"], None)
+    cargo_test(&["--workspace"], Tests::Usual, None)
 }
 
 fn services() -> Result<Vec<String>> {
     let postgres = Postgres::start("tests")?;
-    cargo_test(&["--package", "tavern-storage", "--package", "tavern"], Some(&postgres))
+    let stores = ["--package", "tavern-storage", "--package", "tavern"];
+    cargo_test(&stores, Tests::Usual, Some(&postgres))
 }
 
-fn cargo_test(selection: &[&str], postgres: Option<&Postgres>) -> Result<Vec<String>> {
+/// Which tests of a selection run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tests {
+    Usual,
+    /// Those that need more than Rust, or long.
+    Ignored,
+}
+
+/// Runs tests of the workspace, by nextest where there is one; what they say at the end.
+///
+/// # Errors
+/// When one fails.
+pub fn cargo_test(selection: &[&str], tests: Tests, postgres: Option<&Postgres>) -> Result<Vec<String>> {
     let nextest = shell::exists("cargo-nextest");
     let mut command = shell::cargo(if nextest {
         &["nextest", "run", "--locked", "--no-fail-fast"]
@@ -73,6 +86,14 @@ fn cargo_test(selection: &[&str], postgres: Option<&Postgres>) -> Result<Vec<Str
         &["test", "--locked", "--no-fail-fast"]
     });
     command.args(selection);
+    if tests == Tests::Ignored {
+        let ignored: &[&str] = if nextest {
+            &["--run-ignored", "only"]
+        } else {
+            &["--", "--ignored"]
+        };
+        command.args(ignored);
+    }
     match postgres {
         Some(postgres) => command.env("TAVERN_TEST_POSTGRES_URL", postgres.url()),
         // A variable left in the caller's shell would turn this into another lane.

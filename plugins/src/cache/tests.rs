@@ -94,7 +94,13 @@ fn what_another_version_or_a_crash_left_is_removed_at_the_start() {
     kept.disk(KEY, 1 << 30).save("abc", &kept.code).expect("saved");
     let folder = kept.folder.path().join("code");
     fs::write(folder.join("abc-0000000000000000.code"), b"older").expect("written");
-    fs::write(folder.join("0123456789abcdef.draft"), b"half").expect("written");
+    let draft = folder.join("0123456789abcdef.draft");
+    fs::write(&draft, b"half").expect("written");
+    kept.disk(KEY, 1 << 30);
+    assert!(draft.exists(), "another process may be writing it");
+    let file = fs::File::options().write(true).open(&draft).expect("a file");
+    file.set_modified(SystemTime::now() - DRAFT_AGE - Duration::from_secs(1))
+        .expect("its time is set");
     kept.disk(KEY, 1 << 30);
     assert_eq!(kept.files(), 1);
 }

@@ -72,7 +72,7 @@ pub(super) fn examine(text: &str) -> Result<Manifest, Vec<Mistake>> {
         let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
         syntax(format!(
             "Line {line} of extension.toml: {}.",
-            shorten(error.message(), 500)
+            shorten(error.message().trim_end_matches('.'), 500)
         ))
     })?;
     let mut found = Mistakes::default();

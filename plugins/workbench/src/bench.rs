@@ -1,4 +1,4 @@
-//! Runs hooks in the real host, with values in memory and a model that says what the case has it say.
+//! Runs hooks in the real host, with values in memory, and a model and hosts that say what the case has them say.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tavern_plugins::turn::TurnFacts;
 
 use crate::case::{Case, Values};
 use crate::project::Project;
+use crate::recording::Recording;
 
 mod hooks;
 mod outside;
@@ -55,6 +56,8 @@ pub struct Bench {
     program: Arc<Program>,
     compile: CompileSettings,
     pub settings: PluginSettings,
+    /// Requests that a case has no answer for are sent.
+    pub sends: bool,
 }
 
 /// What became of a call.
@@ -69,6 +72,8 @@ pub struct Run {
     pub kv: Values,
     /// What was refused or cut, and how it failed.
     pub notes: Vec<String>,
+    /// Where its requests were not those that the case has answers for.
+    pub requests: Vec<String>,
     /// What the host has measured. There is none of hooks outside of turns, and of those that were not called.
     pub trace: Option<PluginTrace>,
 }
@@ -83,6 +88,7 @@ impl Run {
             "result": self.result,
             "kv": self.kv,
             "notes": self.notes,
+            "requests": self.requests,
             "trace": self.trace,
         })
     }
@@ -116,6 +122,7 @@ impl Bench {
                 filter_sandboxes: 4,
                 ..PluginSettings::default()
             },
+            sends: false,
         })
     }
 
@@ -123,14 +130,18 @@ impl Bench {
     ///
     /// # Errors
     /// When the case asks for what cannot be: a hook the extension does not have, a configuration that does not
-    /// fit the schema, a grant it does not ask for.
+    /// fit the schema, a grant it does not ask for, an answer that can be none.
     pub async fn run(&self, case: &Case) -> Result<Run> {
         let manifest = &self.project.manifest;
         if !manifest.hooks.contains_key(&case.hook) {
             bail!("the extension has no hook {}", case.hook);
         }
         self.check_config(case)?;
-        let ports = Arc::new(MemoryPorts::default());
+        let recording = Arc::new(Recording::new(&case.http, self.sends)?);
+        let ports = Arc::new(MemoryPorts {
+            recorded: Some(Arc::clone(&recording) as _),
+            ..MemoryPorts::default()
+        });
         self.fill(&ports, case);
         let now = Timestamp(case.turn.now_ms);
         let clock = Arc::new(ManualClock::at(now));
@@ -156,6 +167,7 @@ impl Bench {
             }));
         }
         run.kv = values(&ports);
+        run.requests = recording.faults();
         Ok(run)
     }
 

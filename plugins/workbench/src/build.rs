@@ -1,6 +1,7 @@
 //! From an extension's source to its component.
 
 mod bundled;
+mod fingerprint;
 mod javascript;
 mod names;
 mod python;
@@ -38,4 +39,24 @@ pub fn component(project: &Project, log: &mut dyn Write) -> Result<Vec<u8>> {
         Language::Javascript => javascript::build(project, log),
         Language::Python => python::build(project, log),
     }
+}
+
+/// What the component of a project is made of, if that can be told: then the same sources need no second build, and
+/// what was tested is what is packed. Of Rust, cargo knows.
+///
+/// # Errors
+/// When a source cannot be read.
+pub(crate) fn made_of(project: &Project) -> Result<Option<String>> {
+    let has = |name: &str| project.dir.join(name).exists();
+    let has_own_tools = has("node_modules") || has(".venv");
+    if project.language == Language::Rust || has_own_tools || !has("sdk") {
+        return Ok(None);
+    }
+    let sources: Vec<_> = project
+        .sources()
+        .chain(["sdk"])
+        .map(|name| project.dir.join(name))
+        .collect();
+    let made_of = fingerprint::of(&sources)?;
+    Ok(Some(format!("{} {made_of}", env!("CARGO_PKG_VERSION"))))
 }

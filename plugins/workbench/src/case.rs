@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 use tavern_domain::extension::{Capability, Hook, KvScope, Outcome};
 use tavern_plugins::turn::{Character, Message, Role};
 
+use crate::recording::Answer;
+
 /// Bytes of a file of cases.
 const MAX_BYTES: u64 = 4 << 20;
 
@@ -42,6 +44,9 @@ pub struct Case {
     /// What the model says whenever it is asked. Without it, it cannot be reached.
     #[serde(default)]
     pub model: Option<String>,
+    /// What hosts answer.
+    #[serde(default)]
+    pub http: Vec<Answer>,
     /// All that the manifest asks for, if left out.
     #[serde(default)]
     pub grants: Option<Vec<Capability>>,

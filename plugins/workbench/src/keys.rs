@@ -21,14 +21,17 @@ impl Key {
     /// # Errors
     /// When it cannot be read, is no key, or has another password.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("the key {} cannot be read", path.display()))?;
+        let text = fs::read_to_string(path).with_context(|| {
+            let path = path.display();
+            format!("the key {path} cannot be read: is it there? `tavern extension keygen {path}` makes one")
+        })?;
         let parse = || SecretKeyBox::from_string(&text);
         let not_a_key = || format!("{} is no secret key", path.display());
         ensure!(text.starts_with("untrusted comment:"), not_a_key());
         if let Ok(key) = parse().with_context(not_a_key)?.into_unencrypted_secret_key() {
             return Ok(Self(key));
         }
-        let key = parse()?.into_secret_key(std::env::var(PASSWORD).ok());
+        let key = parse()?.into_secret_key(password().with_context(|| format!("{} has a password", path.display()))?);
         Ok(Self(key.with_context(|| {
             format!("{} cannot be opened: is the password right?", path.display())
         })?))
@@ -80,7 +83,8 @@ pub fn generate(path: &Path, with_password: bool) -> Result<PathBuf> {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     }
     let pair = if with_password {
-        KeyPair::generate_encrypted_keypair(std::env::var(PASSWORD).ok())?
+        let password = password().context("the key is to have a password; `--no-password` makes one without")?;
+        KeyPair::generate_encrypted_keypair(password)?
     } else {
         KeyPair::generate_unencrypted_keypair()?
     };
@@ -95,6 +99,32 @@ pub fn generate(path: &Path, with_password: bool) -> Result<PathBuf> {
     file.write_all(pair.sk.to_box(Some(comment))?.into_string().as_bytes())?;
     fs::write(&public, pair.pk.to_box()?.into_string())?;
     Ok(public)
+}
+
+/// The password of a key, where it is not to be asked for.
+fn password() -> Result<Option<String>> {
+    let password = std::env::var(PASSWORD).ok();
+    #[cfg(unix)]
+    if password.is_none() && fs::File::open("/dev/tty").is_err() {
+        bail!("nobody can be asked for it here: give it in {PASSWORD}");
+    }
+    Ok(password)
+}
+
+/// The base64 line of a public key's file. A secret key is none, and leaves the machine by no mistake.
+///
+/// # Errors
+/// When it cannot be read, or is no public key.
+pub fn public(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let line = text.trim().lines().next_back().unwrap_or_default();
+    PublicKey::from_base64(line).with_context(|| {
+        format!(
+            "{0} is no public key: `keygen {0}` has written that to {0}.pub",
+            path.display()
+        )
+    })?;
+    Ok(line.to_owned())
 }
 
 /// What is wrong with a package, check by check.

@@ -14,6 +14,7 @@ pub mod new;
 pub mod pack;
 pub mod project;
 pub mod publish;
+pub mod recording;
 pub mod table;
 pub mod trial;
 
@@ -41,8 +42,8 @@ pub enum Command {
         #[arg(long = "hook", value_name = "HOOK", value_parser = hook)]
         hooks: Vec<Hook>,
         /// Make the folder here instead of in the current one.
-        #[arg(long, value_name = "FOLDER", default_value = ".")]
-        into: PathBuf,
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
     },
     /// Make the component: target/extension.wasm.
     Build(Folder),
@@ -97,6 +98,9 @@ pub enum Command {
         /// A case as in tests/*.json; standard input, if left out.
         #[arg(long, value_name = "FILE")]
         case: Option<PathBuf>,
+        /// Send requests that the case has no answer for.
+        #[arg(long)]
+        send: bool,
     },
 }
 
@@ -127,11 +131,14 @@ pub async fn run(command: Command) -> Result<()> {
             hooks,
             into,
         } => {
-            let folder = new::create(&name, language, &hooks, &into)?;
+            let folder = new::create(&name, language, &hooks, &into.unwrap_or_default())?;
             println!(
                 "{} is there. Go on with:\n  cd {0}\n  tavern extension test",
                 folder.display()
             );
+            if !name.contains('/') {
+                println!("Before you publish it, put your publisher's name in place of `example` in extension.toml.");
+            }
         }
         Command::Build(Folder { folder }) => {
             let project = Project::open(&folder)?;
@@ -183,8 +190,8 @@ pub async fn run(command: Command) -> Result<()> {
             server,
             token,
             public_key,
-        } => send(&package, &server, token, public_key.as_deref()).await?,
-        Command::Run { folder, case } => {
+        } => send_package(&package, &server, token, public_key.as_deref()).await?,
+        Command::Run { folder, case, send } => {
             let case = match case {
                 Some(path) => case::read(&path)?,
                 None => {
@@ -193,7 +200,8 @@ pub async fn run(command: Command) -> Result<()> {
                     case::parse(&text, "stdin").context("what was given on standard input is no case")?
                 }
             };
-            let (_, bench) = prepare(&folder.folder, &mut log)?;
+            let (_, mut bench) = prepare(&folder.folder, &mut log)?;
+            bench.sends = send;
             for case in &case {
                 let run = Box::pin(bench.run(case)).await.with_context(|| case.name.clone())?;
                 println!("{:#}", run.to_json());
@@ -205,8 +213,19 @@ pub async fn run(command: Command) -> Result<()> {
 
 /// The component of a project, which is also written where the project keeps it.
 fn make(project: &Project, log: &mut dyn Write) -> Result<Vec<u8>> {
+    let (path, mark) = (project.component_path(), project.target().join("extension.built-from"));
+    let made_of = build::made_of(project)?;
+    if let Some(made_of) = &made_of
+        && std::fs::read_to_string(&mark).is_ok_and(|last| last == *made_of)
+        && let Ok(component) = std::fs::read(&path)
+    {
+        return Ok(component);
+    }
     let component = build::component(project, log)?;
-    embedded::put(&project.component_path(), &component)?;
+    embedded::put(&path, &component)?;
+    if let Some(made_of) = made_of {
+        embedded::put(&mark, made_of)?;
+    }
     Ok(component)
 }
 
@@ -218,11 +237,15 @@ fn prepare(folder: &Path, log: &mut dyn Write) -> Result<(Project, Bench)> {
     Ok((project, bench))
 }
 
+/// A package.
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    std::fs::read(path).with_context(|| {
+        let path = path.display();
+        format!("{path} cannot be read: is it there? `tavern extension pack` makes packages, in target")
+    })
 }
 
-async fn send(package: &Path, server: &str, token: Option<String>, public_key: Option<&Path>) -> Result<()> {
+async fn send_package(package: &Path, server: &str, token: Option<String>, public_key: Option<&Path>) -> Result<()> {
     let Some(token) = token.or_else(|| std::env::var("TAVERN_TOKEN").ok()) else {
         bail!("who publishes? Give an access token with --token, or in TAVERN_TOKEN");
     };
@@ -230,9 +253,8 @@ async fn send(package: &Path, server: &str, token: Option<String>, public_key: O
     if pack::read(&bytes)?.signature.is_none() {
         bail!("{} is not signed: `tavern extension sign` does it", package.display());
     }
-    let public_key = public_key.map(read).transpose()?.map(String::from_utf8).transpose()?;
-    let key = public_key.as_deref().and_then(|text| text.trim().lines().last());
-    let published = publish::publish(server, &token, bytes.into(), key).await?;
+    let key = public_key.map(keys::public).transpose()?;
+    let published = publish::publish(server, &token, bytes.into(), key.as_deref()).await?;
     for line in &published.lines {
         println!("{line}");
     }

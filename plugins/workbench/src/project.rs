@@ -61,12 +61,13 @@ impl Project {
             .canonicalize()
             .with_context(|| format!("there is no folder {}", dir.display()))?;
         let path = dir.join("extension.toml");
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{} cannot be read: is this the folder of an extension? `tavern extension new` makes one",
-                path.display()
-            )
-        })?;
+        if !path.exists() {
+            bail!(
+                "there is no extension.toml in {}: is this the folder of an extension? `tavern extension new` makes one",
+                dir.display()
+            );
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let manifest = Manifest::parse(&text)
             .map_err(|mistakes| anyhow::anyhow!("{} does not hold:\n  {}", path.display(), mistakes.join("\n  ")))?;
         let marked = |language: &Language| dir.join(language.mark()).is_file();
@@ -102,15 +103,6 @@ impl Project {
     #[must_use]
     pub fn component_path(&self) -> PathBuf {
         self.target().join("extension.wasm")
-    }
-
-    /// The component as it was built last.
-    ///
-    /// # Errors
-    /// When it was not built yet.
-    pub fn component(&self) -> Result<Vec<u8>> {
-        let path = self.component_path();
-        fs::read(&path).with_context(|| format!("there is no {}: `tavern extension build` makes it", path.display()))
     }
 
     #[must_use]

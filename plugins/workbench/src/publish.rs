@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use reqwest::Url;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -39,12 +40,12 @@ pub async fn publish(server: &str, token: &str, package: Bytes, public_key: Opti
         .text("operations", operations.to_string())
         .text("map", json!({ "0": ["variables.input.package"] }).to_string())
         .part("0", Part::stream(package).file_name("extension.tavext"));
-    let url = format!("{}/graphql", server.trim_end_matches('/'));
+    let url = address(server)?;
     // Another part of the program may have chosen already, and then it stays with that.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let answer = client
-        .post(&url)
+        .post(url.clone())
         .bearer_auth(token)
         // Without a header of this kind the server takes uploads for a trick of some web page.
         .header("apollo-require-preflight", "1")
@@ -60,13 +61,29 @@ pub async fn publish(server: &str, token: &str, package: Bytes, public_key: Opti
     read(&answer)
 }
 
+/// Where a server's API is.
+fn address(server: &str) -> Result<Url> {
+    let url = Url::parse(&format!("{}/graphql", server.trim_end_matches('/'))).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .with_context(|| format!("{server} is no server's address: they begin with http:// or https://"))
+}
+
 /// The server's answer for people.
 fn read(answer: &Value) -> Result<Published> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let errors: Vec<String> = list(&answer["errors"])
         .iter()
-        .map(|error| text(&error["message"]))
+        .map(|error| match error["extensions"]["code"].as_str() {
+            Some("REQUEST_TIMEOUT") => {
+                "it is still compiling the extension; publish it once more in a minute".to_owned()
+            }
+            Some("UNAUTHENTICATED") => format!(
+                "{} It is good for a quarter of an hour: log in again, and put the new one in TAVERN_TOKEN",
+                text(&error["message"])
+            ),
+            _ => text(&error["message"]),
+        })
         .collect();
     if !errors.is_empty() {
         bail!("the server refused: {}", errors.join("; "));
@@ -76,14 +93,23 @@ fn read(answer: &Value) -> Result<Published> {
         bail!("the server has not answered what was asked");
     }
     let mut lines = Vec::new();
-    for check in list(&payload["report"]["checks"]) {
+    let checks = list(&payload["report"]["checks"]);
+    for check in &checks {
         let mark = if check["passed"] == true { "ok  " } else { "FAIL" };
         lines.push(format!("{mark}  {}: {}", text(&check["name"]), text(&check["message"])));
+        if check["name"] == "signature.key" && check["passed"] == false {
+            lines.push(
+                "      `--public-key FILE.pub` sends it: the second of the files that `keygen` has written.".into(),
+            );
+        }
     }
     let warnings = list(&payload["report"]["warnings"]);
     lines.extend(warnings.iter().map(|warning| format!("note  {}", text(warning))));
     let errors = list(&payload["userErrors"]);
-    lines.extend(errors.iter().map(|error| format!("FAIL  {}", text(&error["message"]))));
+    // What a check has found is an error, too, and was told.
+    let told = |error: &&Value| checks.iter().all(|check| check["message"] != error["message"]);
+    let others = errors.iter().filter(told);
+    lines.extend(others.map(|error| format!("FAIL  {}", text(&error["message"]))));
     Ok(Published {
         accepted: !payload["version"].is_null() && errors.is_empty(),
         lines,

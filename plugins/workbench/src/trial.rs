@@ -94,6 +94,7 @@ fn judge(expect: &Expect, run: &Run) -> Vec<String> {
     {
         faults.push(format!("note: none has {note:?} in it"));
     }
+    faults.extend_from_slice(&run.requests);
     faults
 }
 

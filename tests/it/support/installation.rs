@@ -12,6 +12,10 @@ pub const UPGRADE: &str = "mutation($i: UpgradeInstallationInput!) { upgradeInst
 pub const ROLLBACK: &str = "mutation($i: RollbackInstallationInput!) { rollbackInstallation(input: $i) { installation { ...I } userErrors { message field code } } } ";
 pub const FIELDS: &str = "fragment I on Installation { id name version versionReq grants config secrets { name isSet } enabled priority pendingVersion { version } pendingPermissions { capability reason } previousVersions { version } disabledReason revision }";
 
+/// What is told of a call of an extension.
+pub const TRACE: &str =
+    "fragment T on PluginTrace { extension version hook outcome edits notes fuel micros memory hostCalls log }";
+
 /// Publishes a draft; the payload.
 pub async fn publish(client: &Client, author: &Author, draft: &Draft) -> Value {
     publish_bytes(client, Some(author), author.package(draft)).await

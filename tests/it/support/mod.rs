@@ -17,8 +17,8 @@ use tavern_domain::{Actor, Role};
 pub use card::{png_card, png_with_chunk, v2_card};
 pub use extension::{Author, Draft, tool};
 pub use installation::{
-    CONFIGURE, FIELDS, INSTALL, PUBLISH, ROLLBACK, UPGRADE, done, installed, publish, publish_bytes, published, run,
-    with_lantern, with_lantern_on,
+    CONFIGURE, FIELDS, INSTALL, PUBLISH, ROLLBACK, TRACE, UPGRADE, done, installed, publish, publish_bytes, published,
+    run, with_lantern, with_lantern_on,
 };
 pub use provider::{Fake, Script};
 pub use socket::Socket;

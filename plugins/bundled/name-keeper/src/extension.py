@@ -4,20 +4,25 @@ from names import leaving, mentioned
 from tavern import config, note, skip
 from tavern.values import chat
 
-#: Where people are kept: `{"reply": 7, "people": {"Mira": {"seen": 3, "last": 7}}}`.
+#: Where people are kept: `{"reply": 7, "people": {"Mira": {"seen": 3, "last": 7}}, "before": {…}}`, in which
+#: `before` is how it was before the last reply.
 KEY = "people"
+NOBODY = {"reply": 0, "people": {}}
 #: So many are kept; who was not mentioned for longest is forgotten first.
 MOST = 32
 
 
 def _known():
-    return chat.get(KEY, {"reply": 0, "people": {}})
+    return chat.get(KEY, NOBODY)
 
 
 def after_reply(turn, history, user, reply):
     settings = config()
     known = _known()
-    number, people = known["reply"] + 1, known["people"]
+    # A reply that takes the place of the last one, or goes on from it, is the last one told anew.
+    is_anew = turn.kind in ("swipe", "regenerate", "continue")
+    before = known.get("before", NOBODY) if is_anew else {"reply": known["reply"], "people": known["people"]}
+    number, people = before["reply"] + 1, dict(before["people"])
     # What has no permission is empty, and nobody is called that.
     present = {turn.user_name, *turn.user_name.split(), *(turn.character.name.split() if turn.character else [])}
     ignored = present | set(settings.get("ignored", []))
@@ -30,7 +35,8 @@ def after_reply(turn, history, user, reply):
         del people[name]
     oldest = number - settings.get("forget_after", 6)
     kept = sorted(people.items(), key=lambda entry: (-entry[1]["last"], entry[0]))[:MOST]
-    chat.set(KEY, {"reply": number, "people": {name: how for name, how in kept if how["last"] > oldest}})
+    people = {name: how for name, how in kept if how["last"] > oldest}
+    chat.set(KEY, {"reply": number, "people": people, "before": before})
     return []
 
 

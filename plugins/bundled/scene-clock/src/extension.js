@@ -14,11 +14,13 @@ function settings() {
 /** What the clock says before this turn; nothing if the chat has just begun. */
 const last = (turn) => Clock.parse(variable(turn, VARIABLE));
 
-const first = () => new Clock(Clock.minuteOf(settings().start) ?? 0);
+const first = () => new Clock(Clock.minuteOf(settings().start));
 
 export const lifecycle = {
-  validateConfig({ start }) {
-    if (start !== undefined && Clock.minuteOf(start) === undefined) throw invalidConfig(`start: ${start} is no time of day`);
+  /** What the schema cannot say. */
+  validateConfig({ text = '' }) {
+    const [unknown] = text.match(/\{(?!(?:time|day|part)\})[^{}]*\}/) ?? [];
+    if (unknown !== undefined) throw invalidConfig(`text: ${unknown} is none of {time}, {day} and {part}`);
   },
 };
 

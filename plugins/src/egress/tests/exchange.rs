@@ -378,3 +378,48 @@ async fn a_host_that_fails_five_times_is_left_alone_by_whom_it_failed() {
         .await;
     assert!(sent.is_ok(), "{sent:?}");
 }
+
+/// Says the same to whatever it is asked, and keeps count.
+struct Tape(&'static str, AtomicUsize);
+
+impl Recorded for Tape {
+    fn answer(&self, request: &reqwest::Request) -> Option<Result<http::Response<Bytes>, EgressError>> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(request.headers()["x-key"], "the secret");
+        let mut answer = http::Response::new(Bytes::from_static(self.0.as_bytes()));
+        let headers = answer.headers_mut();
+        headers.insert("set-cookie", http::HeaderValue::from_static("a=b"));
+        headers.insert("x-one", http::HeaderValue::from_static("1"));
+        Some(Ok(answer))
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_answer_is_given_to_what_would_be_sent_and_to_nothing_else() {
+    let grant = EgressGrant {
+        hosts: vec!["a.example".into()],
+        secret: Some(InjectedSecret {
+            header: "X-Key".into(),
+            value: Secret("the secret".into()),
+            hosts: vec!["a.example".into()],
+        }),
+    };
+    let tape = Arc::new(Tape("hello", AtomicUsize::new(0)));
+    let limited =
+        |bytes| trying(|limits| limits.http_response_bytes = bytes).with_recorded(Some(Arc::clone(&tape) as _));
+    let response = limited(5)
+        .send(InstallationId::new(), &grant, get("https://a.example/"))
+        .await
+        .expect("it is recorded");
+    assert_eq!(&response.body[..], b"hello");
+    assert_eq!(response.headers, [("x-one".to_owned(), "1".to_owned())]);
+    let large = limited(4)
+        .send(InstallationId::new(), &grant, get("https://a.example/"))
+        .await;
+    assert_eq!(large, Err(EgressError::TooLarge));
+    let elsewhere = limited(5)
+        .send(InstallationId::new(), &grant, get("https://b.example/"))
+        .await;
+    assert!(matches!(elsewhere, Err(EgressError::Denied(_))), "{elsewhere:?}");
+    assert_eq!(tape.1.load(Ordering::SeqCst), 2);
+}

@@ -49,6 +49,7 @@ fn finished(edits: Vec<Value>, result: Value, mut traces: Vec<PluginTrace>) -> R
         result,
         kv: Values::new(),
         notes: trace.as_ref().map_or_else(Vec::new, |trace| trace.notes.clone()),
+        requests: Vec::new(),
         trace,
     }
 }

@@ -67,6 +67,7 @@ fn ran(result: Value, failure: Option<(String, Failure)>) -> Run {
         result,
         kv: Values::new(),
         notes: failure.map(|(_, failure)| failure.message).into_iter().collect(),
+        requests: Vec::new(),
         trace: None,
     }
 }

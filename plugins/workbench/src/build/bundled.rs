@@ -3,16 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-use super::rust;
+use super::{fingerprint, rust};
 use crate::project::Project;
-
-/// One build at a time in a process; of several processes, cargo lets one at a time.
-static BUILDING: Mutex<()> = Mutex::new(());
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -56,7 +51,7 @@ pub fn bundled(name: &str) -> Result<PathBuf> {
         sdk.join("rust-derive"),
     ];
     cached(name, &sources, || {
-        rust::build_into(&dir, root(), Some(&guests_dir().join("cargo")), &mut io::stderr())
+        rust::build_into(&dir, guests_dir().join("cargo"), &mut io::stderr())
     })
 }
 
@@ -65,21 +60,20 @@ pub fn bundled(name: &str) -> Result<PathBuf> {
 /// # Errors
 /// When a source cannot be read, or the component not be built or written.
 pub fn cached(name: &str, sources: &[PathBuf], build: impl FnOnce() -> Result<Vec<u8>>) -> Result<PathBuf> {
-    let _one = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = guests_dir();
+    fs::create_dir_all(&folder)?;
+    // Of several who want it, in this process or others, one builds it.
+    let lock = fs::File::create(folder.join(format!("{name}.lock")))?;
+    lock.lock()
+        .with_context(|| format!("{} cannot be locked", folder.display()))?;
     let (component, mark) = (
         folder.join(format!("{name}.wasm")),
         folder.join(format!("{name}.built-from")),
     );
-    let mut hash = Sha256::new();
-    for source in sources {
-        add(source, &mut hash)?;
-    }
-    let built_from: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let built_from = fingerprint::of(sources)?;
     if component.is_file() && fs::read_to_string(&mark).is_ok_and(|mark| mark == built_from) {
         return Ok(component);
     }
-    fs::create_dir_all(&folder)?;
     let bytes = build().with_context(|| format!("building the extension {name}"))?;
     // Others may be reading what was there: they keep it, and never see a half.
     let unfinished = folder.join(format!("{name}.{}", std::process::id()));
@@ -87,28 +81,4 @@ pub fn cached(name: &str, sources: &[PathBuf], build: impl FnOnce() -> Result<Ve
     fs::rename(&unfinished, &component)?;
     fs::write(&mark, built_from)?;
     Ok(component)
-}
-
-/// Adds names and contents, in the order of names.
-fn add(path: &Path, hash: &mut Sha256) -> Result<()> {
-    hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-    if !path.is_dir() {
-        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        hash.update(bytes.len().to_le_bytes());
-        hash.update(bytes);
-        return Ok(());
-    }
-    let mut entries: Vec<_> = path
-        .read_dir()?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<io::Result<_>>()?;
-    entries.sort();
-    entries
-        .iter()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .is_none_or(|name| name != "target" && name != "node_modules")
-        })
-        .try_for_each(|entry| add(entry, hash))
 }

@@ -1,4 +1,4 @@
-use super::{Key, generate};
+use super::{Key, generate, public};
 
 #[test]
 fn a_key_is_written_for_its_owner_alone_and_never_over_another() {
@@ -28,4 +28,18 @@ fn what_is_no_key_is_named() {
     std::fs::write(&path, "something else").expect("a file");
     let told = format!("{:#}", Key::read(&path).err().expect("no key"));
     assert!(told.contains("author.key is no secret key"), "{told}");
+}
+
+#[test]
+fn a_secret_key_is_never_taken_for_a_public_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("author.key");
+    let of_everybody = generate(&path, false).expect("a pair");
+    let key = Key::read(&path).expect("the key").public().expect("its public key");
+    assert_eq!(public(&of_everybody).expect("a public key"), key);
+    let told = format!("{:#}", public(&path).expect_err("a secret one"));
+    assert!(
+        told.contains("author.key is no public key") && told.contains("author.key.pub"),
+        "{told}"
+    );
 }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::read;
+use super::{address, read};
 
 fn payload(version: serde_json::Value, passed: bool, errors: serde_json::Value) -> serde_json::Value {
     let checks = json!([{ "name": "signature", "passed": passed, "message": "By key 1." }]);
@@ -32,4 +32,33 @@ fn what_the_server_refuses_is_told_in_its_words() {
     let told = read(&answer).expect_err("an error").to_string();
     assert_eq!(told, "the server refused: Log in first.");
     assert!(read(&json!({})).is_err());
+    let answer = json!({ "errors": [{ "message": "Too long.", "extensions": { "code": "REQUEST_TIMEOUT" } }] });
+    let told = read(&answer).expect_err("an error").to_string();
+    assert!(told.contains("publish it once more"), "{told}");
+}
+
+#[test]
+fn a_check_that_fails_is_told_once_and_a_missing_key_with_what_to_do() {
+    let checks = json!([{ "name": "signature.key", "passed": false, "message": "There is none." }]);
+    let errors = json!([{ "field": ["package"], "message": "There is none." }]);
+    let payload = json!({ "version": null, "report": { "checks": checks, "warnings": [] }, "userErrors": errors });
+    let refused = read(&json!({ "data": { "publishExtension": payload } })).expect("an answer");
+    assert_eq!(refused.lines.len(), 2, "{:?}", refused.lines);
+    assert_eq!(refused.lines[0], "FAIL  signature.key: There is none.");
+    assert!(refused.lines[1].contains("--public-key"), "{:?}", refused.lines);
+}
+
+#[test]
+fn an_address_has_its_scheme() {
+    let url = address("http://127.0.0.1:4000/").expect("an address");
+    assert_eq!(url.as_str(), "http://127.0.0.1:4000/graphql");
+    for wrong in [
+        "127.0.0.1:4000",
+        "localhost:4000",
+        "tavern.example",
+        "ftp://tavern.example",
+    ] {
+        let told = address(wrong).expect_err("no address").to_string();
+        assert!(told.contains("http://"), "{told}");
+    }
 }

@@ -12,6 +12,7 @@ fn run(outcome: Outcome) -> Run {
         result: Value::Null,
         kv: Values::from([(KvScope::Chat, [("count".to_owned(), json!(3))].into())]),
         notes: Vec::new(),
+        requests: Vec::new(),
         trace: None,
     }
 }
