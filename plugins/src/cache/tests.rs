@@ -111,7 +111,7 @@ fn the_disk_has_room_for_so_much_and_what_was_used_last_stays() {
     let disk = kept.disk(KEY, 2 * (kept.code.len() + MARK) as u64 + 100);
     let long_ago = |name: &str, seconds| {
         let file = fs::File::open(disk.path(name)).expect("the file");
-        let time = SystemTime::now() - std::time::Duration::from_secs(seconds);
+        let time = SystemTime::now() - Duration::from_secs(seconds);
         file.set_modified(time).expect("the time");
     };
     disk.save("one", &kept.code).expect("saved");
