@@ -129,6 +129,7 @@ pub trait Recorded: Send + Sync {
 /// What one installation has in use.
 struct Use {
     parallel: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
     /// None where nothing is permitted.
     rate: Option<DefaultDirectRateLimiter>,
 }
@@ -153,10 +154,7 @@ impl Egress {
     fn with_lookup(settings: &PluginSettings, lookup: Lookup) -> Self {
         // Fails if another backend was installed before, which is then as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let resolver = Arc::new(Filtered {
-            lookup,
-            allow_loopback: settings.allow_loopback,
-        });
+        let resolver = Arc::new(Filtered::new(lookup, settings.allow_loopback));
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(concat!("tavern-extension/", env!("CARGO_PKG_VERSION")))
@@ -233,7 +231,8 @@ impl Egress {
         let Ok(Ok(_permit)) = permit else {
             return Err(EgressError::Quota);
         };
-        let result = tokio::time::timeout_at(deadline, self.exchange(prepared))
+        let exchange = resolve::OWN.scope(Arc::clone(&used.lookups), self.exchange(prepared));
+        let result = tokio::time::timeout_at(deadline, exchange)
             .await
             .unwrap_or(Err(EgressError::Timeout));
         match &result {
@@ -292,6 +291,7 @@ impl Egress {
             let rate = NonZeroU32::new(self.limits.http_requests_per_minute);
             Arc::new(Use {
                 parallel: Arc::new(Semaphore::new(self.limits.http_parallel)),
+                lookups: Arc::new(Semaphore::new(resolve::OWN_LOOKUPS)),
                 rate: rate.map(|rate| RateLimiter::direct(Quota::per_minute(rate))),
             })
         })

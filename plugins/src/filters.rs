@@ -10,6 +10,7 @@ mod post;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tavern_domain::extension::{Capability, PluginTrace};
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ pub struct Filters {
     places: Vec<Place>,
     /// The reply has ended, by itself or through a filter.
     ended: bool,
+    /// How long their last words are waited for.
+    observers_patience: Duration,
 }
 
 enum Place {
@@ -55,6 +58,7 @@ impl Filters {
         Self {
             places: places.collect(),
             ended: false,
+            observers_patience: 2 * Duration::from_millis(host.settings().limits.wall_flush_ms),
         }
     }
 
@@ -92,14 +96,19 @@ impl Filters {
         }
     }
 
-    /// One trace an extension, all its calls together. To be asked for when the reply has ended.
-    pub fn take_traces(&mut self) -> Vec<PluginTrace> {
-        let traces = std::mem::take(&mut self.places).into_iter().map(|place| match place {
-            Place::Filter(post) => post.into_trace(),
-            Place::Observer(observer) => observer.into_trace(),
-        });
+    /// One trace an extension, all its calls together. To be asked for when the reply has ended; those that
+    /// observe may take as long as two flushes to come to their end.
+    pub async fn take_traces(&mut self) -> Vec<PluginTrace> {
+        let deadline = Instant::now() + self.observers_patience;
+        let mut traces = Vec::with_capacity(self.places.len());
+        for place in std::mem::take(&mut self.places) {
+            traces.push(match place {
+                Place::Filter(post) => post.into_trace(),
+                Place::Observer(observer) => observer.into_trace(deadline).await,
+            });
+        }
         self.ended = true;
-        traces.collect()
+        traces
     }
 
     async fn advance(&mut self, piece: &str, mut ending: bool) -> Filtered {

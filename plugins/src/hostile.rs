@@ -35,16 +35,58 @@ mod time;
 mod turns;
 mod wasi;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tavern_domain::extension::{Hook, Outcome};
 
-use crate::instance::{CallLimits, Failure};
+use crate::engine::TICK;
+use crate::instance::{CallLimits, Called, Failure};
+use crate::store::FREE_TICKS;
 use crate::testing::guest::Guest;
 use crate::testing::{House, limits, turn};
 
-/// What a busy machine may add to a call's limit.
+/// How long a busy machine may take for what takes no time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a call may take beyond its budget, on a machine that has time.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// Measures by how much this machine is late with waking whoever sleeps for a tick, which is how time is kept.
+struct Lateness {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<f64>,
+}
+
+impl Lateness {
+    fn measure() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let (began, mut ticks) = (Instant::now(), 0);
+            while !seen.load(Ordering::Acquire) {
+                std::thread::sleep(TICK);
+                ticks += 1;
+            }
+            began.elapsed().as_secs_f64() / (TICK * ticks.max(1)).as_secs_f64()
+        });
+        Self { stop, thread }
+    }
+
+    /// How many times as long as it should be a tick was: 1 or more.
+    fn so_far(self) -> f64 {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().expect("it only sleeps").max(1.0)
+    }
+}
+
+/// What this thread has computed so far: however busy the machine is with others, that is not in it.
+fn computed() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the thread");
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("nanoseconds"))
+}
 
 /// A host, and what was done to it.
 struct Trial {
@@ -76,11 +118,12 @@ impl Trial {
 
     async fn component_fails(&self, component: &[u8]) -> Failure {
         let member = self.house.member(Hook::BeforePrompt, component, &self.granted);
-        let started = Instant::now();
         let failure = match self.house.start(&member).await {
             Err(failure) => failure,
             Ok(mut instance) => {
+                let (lateness, before) = (Lateness::measure(), computed());
                 let called = instance.before_prompt(self.limits, &turn(), &[]).await;
+                self.assert_in_time(&called, computed() - before, lateness.so_far());
                 assert!(called.memory <= self.house.host.settings().limits.memory_bytes as u64);
                 assert!(!instance.is_sound(), "what was stopped is not called again");
                 assert!(instance.take_writes().is_empty());
@@ -89,10 +132,22 @@ impl Trial {
                 called.result.expect_err("a hostile guest fails")
             }
         };
-        let elapsed = started.elapsed();
-        assert!(elapsed < self.limits.wall + PATIENCE, "{elapsed:?}: {failure:?}");
         self.others_are_served().await;
         failure
+    }
+
+    /// Neither the processor nor anybody's time was taken for longer than the call's budget and a little.
+    fn assert_in_time<T: std::fmt::Debug>(&self, called: &Called<T>, computed: Duration, lateness: f64) {
+        let fuel_nanos = self.house.host.settings().limits.fuel_nanos;
+        let ticks = TICK * u32::try_from(FREE_TICKS).expect("a few");
+        let fuel = Duration::from_nanos(self.limits.fuel.saturating_mul(fuel_nanos));
+        for (took, budget) in [(computed, fuel + ticks), (called.elapsed, self.limits.wall)] {
+            let most = (budget + GRACE).as_secs_f64() * lateness;
+            assert!(
+                took.as_secs_f64() <= most,
+                "{took:?} of {budget:?}, late by {lateness}: {called:?}"
+            );
+        }
     }
 
     async fn others_are_served(&self) {

@@ -17,7 +17,6 @@ use wasmtime::component::{Instance as Made, InstancePre, ResourceAny};
 
 use crate::bindings::exports::tavern::extension as hooks;
 use crate::bindings::tavern::extension::types::{HookError, Message, Pair, Turn};
-use crate::calls::scaled;
 use crate::chain::Member;
 use crate::host::Host;
 use crate::ports::KvWrite;
@@ -135,22 +134,38 @@ struct Missing(Hook);
 /// A guest that can be called.
 struct Sandbox {
     store: Store<State>,
-    made: Made,
+    /// Made in the first call: what it does when it starts is done on that call's account.
+    made: Option<Made>,
     loaded: Arc<Loaded>,
     filter: Option<ResourceAny>,
 }
 
+impl Sandbox {
+    async fn make(&mut self) -> wasmtime::Result<()> {
+        if self.made.is_none() {
+            let made = self.loaded.instance.instantiate_async(&mut self.store).await?;
+            self.made = Some(made);
+        }
+        Ok(())
+    }
+
+    fn made(&self) -> Made {
+        self.made.expect("a call makes it before anything else")
+    }
+}
+
 /// The functions of a hook.
 macro_rules! guest {
-    ($sandbox:ident, $hook:ident, $module:ident) => {
+    ($sandbox:ident, $hook:ident, $module:ident) => {{
+        let made = $sandbox.made();
         $sandbox
             .loaded
             .guests
             .$module
             .as_ref()
             .ok_or(Missing(Hook::$hook))?
-            .load(&mut $sandbox.store, &$sandbox.made)?
-    };
+            .load(&mut $sandbox.store, &made)?
+    }};
 }
 
 /// A sandbox. After a failure other than an error the guest gave back it is not used again.
@@ -160,25 +175,17 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Waits for a place, loads the program, and makes a fresh store.
+    /// Loads the program, waits for a place, and makes a fresh store. Nothing of the guest runs before its first
+    /// call.
     pub async fn start(host: &Host, member: &Arc<Member>, facts: CallFacts, share: Share) -> Result<Self, Failure> {
         let loaded = load(host, member).await?;
         let place = host.place(member.owner, share).await?;
-        let settings = &host.settings().limits;
-        let limits = scaled(settings, member, settings.fuel_prompt, settings.wall_ms);
         let state = State::new(host.clone(), Arc::clone(member), facts, place);
-        let mut store = store::new(state).map_err(|error| outcome::of_start(&error, None))?;
-        begin(&mut store, limits).map_err(|error| outcome::of_start(&error, None))?;
-        let made = tokio::time::timeout(limits.wall, Box::pin(loaded.instance.instantiate_async(&mut store))).await;
-        let made = match made {
-            Ok(Ok(made)) => made,
-            Ok(Err(error)) => return Err(outcome::of_start(&error, Some(store.data()))),
-            Err(_) => return Err(outcome::timeout(limits.wall)),
-        };
+        let store = store::new(state).map_err(|error| outcome::of_start(&error, None))?;
         Ok(Self {
             sandbox: Some(Box::new(Sandbox {
                 store,
-                made,
+                made: None,
                 loaded,
                 filter: None,
             })),
@@ -191,15 +198,13 @@ impl Instance {
     }
 
     /// Whether the functions of its hooks take and give what they should.
-    pub fn check(&mut self) -> Result<(), String> {
-        let Some(sandbox) = self.sandbox.as_deref_mut() else {
-            return Err("it was stopped".into());
-        };
-        let Sandbox {
-            store, made, loaded, ..
-        } = sandbox;
-        let checked = loaded.guests.check(store, made);
-        checked.map_err(|error| crate::inspect::link_error(&error))
+    pub async fn check(&mut self, limits: CallLimits) -> Called<Result<(), String>> {
+        self.call(limits, async |sandbox| {
+            let made = sandbox.made();
+            let checked = sandbox.loaded.guests.check(&mut sandbox.store, &made);
+            Ok(Ok(checked.map_err(|error| crate::inspect::link_error(&error))))
+        })
+        .await
     }
 
     async fn call<T>(
@@ -217,9 +222,15 @@ impl Instance {
                 ..Called::dead()
             };
         }
-        let given = tokio::time::timeout(limits.wall, Box::pin(hook(&mut sandbox))).await;
-        let (result, is_sound) = match given {
+        let given = Box::pin(async {
+            sandbox.make().await?;
+            hook(&mut sandbox).await
+        });
+        let (result, is_sound) = match tokio::time::timeout(limits.wall, given).await {
             Ok(Ok(given)) => (given.map_err(outcome::of_guest), true),
+            Ok(Err(error)) if sandbox.made.is_none() => {
+                (Err(outcome::of_start(&error, Some(sandbox.store.data()))), false)
+            }
             Ok(Err(error)) => (Err(outcome::of_call(&error, sandbox.store.data())), false),
             Err(_) => (Err(outcome::timeout(limits.wall)), false),
         };
@@ -230,7 +241,11 @@ impl Instance {
             elapsed: started.elapsed(),
             ..Called::dead()
         };
-        called.settle(sandbox.store.data_mut());
+        let state = sandbox.store.data_mut();
+        called.settle(state);
+        if called.result.is_err() {
+            state.writes.undo();
+        }
         if is_sound {
             self.sandbox = Some(sandbox);
         }
@@ -398,7 +413,7 @@ impl Instance {
     }
 
     /// What it has written since this was last asked: to be committed once its result is accepted, and to be
-    /// dropped otherwise. What a call wrote that failed is gone with it.
+    /// dropped otherwise. What a call wrote that failed was undone with it.
     pub fn take_writes(&mut self) -> Vec<KvWrite> {
         let sandbox = self.sandbox.as_deref_mut();
         sandbox.map_or_else(Vec::new, |sandbox| sandbox.store.data_mut().writes.take())
@@ -440,6 +455,7 @@ fn begin(store: &mut Store<State>, limits: CallLimits) -> wasmtime::Result<()> {
     let state = store.data_mut();
     state.call = Call::new(limits, state.limits().fuel_nanos);
     state.memory.refused = false;
+    state.writes.keep();
     Ok(())
 }
 

@@ -76,14 +76,15 @@ impl Host {
     pub async fn check_component(&self, component: Bytes, large_runtime: bool) -> Result<Inspection, LoadError> {
         let program = Arc::new(Program::of(component, large_runtime));
         let loaded = self.inner().programs.load_anew(self.inner(), &program).await?;
-        let mut instance = self
-            .outside(&nobodys(program))
-            .await
-            .map_err(|failure| match failure.outcome {
-                Outcome::PoolBusy | Outcome::HostError => LoadError::House(failure.message),
-                _ => LoadError::Component(failure.message),
-            })?;
-        instance.check().map_err(LoadError::Component)?;
+        let member = nobodys(program);
+        let limits = self.limits_outside(&member, self.settings().limits.fuel_prompt);
+        let blame = |failure: Failure| match failure.outcome {
+            Outcome::PoolBusy | Outcome::HostError => LoadError::House(failure.message),
+            _ => LoadError::Component(failure.message),
+        };
+        let mut instance = self.outside(&member).await.map_err(blame)?;
+        let checked = instance.check(limits).await.result;
+        checked.map_err(blame)?.map_err(LoadError::Component)?;
         Ok(loaded.inspection.clone())
     }
 

@@ -21,6 +21,9 @@ use crate::turn::{Abort, TurnFacts};
 /// Lines of the log in a trace.
 const LOG_LINES: usize = 64;
 
+/// How long values may take to be kept. A store that is well or knows that it is not answers long before.
+const COMMIT: Duration = Duration::from_secs(15);
+
 /// An extension's place in a turn: what it is told of the turn, and its sandbox, once there is one.
 #[derive(Default)]
 pub(crate) struct Seat {
@@ -195,7 +198,6 @@ impl Runner<'_> {
         call: &C,
         trace: &mut PluginTrace,
     ) -> Result<C::Taken, Failure> {
-        let began = Instant::now();
         let mut instance = match seat.instance.take() {
             Some(instance) => instance,
             None => self.start(member, Share::Calls, left).await?,
@@ -214,8 +216,7 @@ impl Runner<'_> {
             note(&mut trace.notes, line);
         }
         let taken = checked?;
-        self.commit(member, writes, left.saturating_sub(began.elapsed()))
-            .await?;
+        self.commit(member, writes).await?;
         trace.edits = trace.edits.saturating_add(checker.taken);
         Ok(taken)
     }
@@ -239,16 +240,22 @@ impl Runner<'_> {
         }
     }
 
-    /// Keeps what was written, all of it or none.
-    pub async fn commit(&self, member: &Member, writes: Vec<KvWrite>, patience: Duration) -> Result<(), Failure> {
+    /// Keeps what was written, all of it or none. However long the extension may still take: the store has its own
+    /// limits, and goes on if nobody waits for it any more.
+    pub async fn commit(&self, member: &Member, writes: Vec<KvWrite>) -> Result<(), Failure> {
         if writes.is_empty() || self.facts.dry_run {
             return Ok(());
         }
-        let commit = self.host.inner().ports.kv_commit(member.installation, writes);
-        let fault = match tokio::time::timeout(patience, commit).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(fault)) => fault,
-            Err(_) => KvFault::Unavailable,
+        let (ports, installation) = (Arc::clone(&self.host.inner().ports), member.installation);
+        let mut commit = tokio::spawn(async move { ports.kv_commit(installation, writes).await });
+        let fault = match tokio::time::timeout(COMMIT, &mut commit).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(fault))) => fault,
+            Ok(Err(_)) => KvFault::Unavailable,
+            Err(_) => {
+                let message = "Whether its values are kept is not known yet: nothing else of the result was used.";
+                return Err(failed(Outcome::HostError, message));
+            }
         };
         let (outcome, message) = match fault {
             KvFault::Conflict => (Outcome::HostError, "A value was changed by somebody else meanwhile"),

@@ -26,7 +26,7 @@ const RESOURCES: usize = 64;
 const YIELD_FUEL: u64 = 10_000_000;
 
 /// Ticks that any call has: one thread that is put aside by the system often sees more of them than it used.
-const FREE_TICKS: u64 = 3;
+pub(crate) const FREE_TICKS: u64 = 3;
 
 /// Why the host ends a call from within.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

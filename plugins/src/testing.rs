@@ -20,7 +20,7 @@ use crate::chain::Member;
 use crate::host::Host;
 use crate::instance::{CallFacts, CallLimits, Called, Failure, Instance, Share};
 use crate::manifest::{HookSettings, Manifest};
-use crate::ports::MemoryPorts;
+use crate::ports::{MemoryPorts, Ports};
 use crate::program::Program;
 use crate::settings::{CompileSettings, PluginSettings};
 use crate::store::State;
@@ -39,6 +39,18 @@ impl House {
     }
 
     pub fn with(change: impl FnOnce(&mut PluginSettings)) -> Self {
+        let slow = |memory| SlowPorts {
+            memory,
+            used_tokens: AtomicU64::new(0),
+        };
+        Self::with_ports(change, |memory| Arc::new(slow(memory)))
+    }
+
+    /// The host's ports are what is made of those of the house.
+    pub fn with_ports(
+        change: impl FnOnce(&mut PluginSettings),
+        ports_of: impl FnOnce(Arc<MemoryPorts>) -> Arc<dyn Ports>,
+    ) -> Self {
         let mut settings = PluginSettings {
             sandboxes: 4,
             filter_sandboxes: 2,
@@ -55,13 +67,9 @@ impl House {
             worker_arguments: Vec::new(),
             patience: Duration::from_secs(1),
         };
-        let slow = Arc::new(SlowPorts {
-            memory: Arc::clone(&ports),
-            used_tokens: AtomicU64::new(0),
-        });
-        let host = Host::new(settings, compile, [7; 32], slow, Arc::new(SystemClock)).expect("a host");
+        let host = Host::new(settings, compile, [7; 32], ports_of(ports.clone()), Arc::new(SystemClock));
         Self {
-            host,
+            host: host.expect("a host"),
             ports,
             _folder: folder,
         }

@@ -34,7 +34,8 @@ const SELECTING: usize = 4;
 /// The hooks of one turn. It keeps one sandbox an extension for the phase of the prompt; dropping it, or
 /// [`Self::end_prompt`], lets them go.
 ///
-/// Ids of messages are shown to extensions as they are handed in.
+/// Messages and candidates of lore are handed in with the ids of the house. Extensions know them by their places:
+/// an id that stays would tell two of them that they run for the same person.
 pub struct TurnHooks {
     host: Host,
     chain: Arc<Chain>,
@@ -69,6 +70,7 @@ impl TurnHooks {
     /// extension sees the variables that those before it have set.
     pub async fn before_prompt(&mut self, history: &[Message]) -> BeforePrompt {
         let mut all = BeforePrompt::default();
+        let history = &self.shown(Hook::BeforePrompt, history)[..];
         for member in self.members(Hook::BeforePrompt) {
             let shown = seen(history, &member);
             let call = BeforePromptCall { history: &shown };
@@ -96,11 +98,15 @@ impl TurnHooks {
 
     /// All get the same candidates, the first [`lore_candidates`](crate::settings::PluginLimits::lore_candidates);
     /// their decisions are merged.
-    pub async fn select(&mut self, history: &[Message], candidates: &[Candidate]) -> Selection {
+    pub async fn select(&mut self, history: &[Message], mut candidates: Vec<Candidate>) -> Selection {
         if !self.chain.has(Hook::WorldInfo) {
             return Selection::default();
         }
-        let candidates = &candidates[..candidates.len().min(self.host.settings().limits.lore_candidates)];
+        let history = &self.shown(Hook::WorldInfo, history)[..];
+        candidates.truncate(self.host.settings().limits.lore_candidates);
+        let ids = (0..).zip(&mut candidates);
+        let ids = ids.map(|(place, one): (usize, _)| std::mem::replace(&mut one.id, format!("c{place}")));
+        let (ids, candidates) = (ids.collect::<Vec<_>>(), &candidates[..]);
         let members = self.members(Hook::WorldInfo);
         let seats = members.into_iter().map(|member| {
             let seat = self.seats.remove(&member.installation).unwrap_or_default();
@@ -134,7 +140,7 @@ impl TurnHooks {
         }
         Selection {
             abort,
-            ..merge(candidates, selections)
+            ..merge(candidates, &ids, selections)
         }
     }
 
@@ -212,6 +218,11 @@ impl TurnHooks {
     /// One extension after the other; what one does no other can undo.
     pub async fn after_reply(&mut self, history: &[Message], user: Option<&Message>, reply: &Message) -> AfterReply {
         let mut all = AfterReply::default();
+        let renamed = |message: &Message, id| Message { id, ..message.clone() };
+        let place = |id: &str| history.iter().rev().position(|message| message.id == *id);
+        let user = user.map(|user| renamed(user, place(&user.id).map_or_else(|| "user".into(), place_name)));
+        let (user, reply) = (user.as_ref(), &renamed(reply, "reply".into()));
+        let history = &self.shown(Hook::AfterReply, history)[..];
         let patience = Duration::from_millis(self.host.settings().limits.wall_after_reply_ms);
         for member in self.members(Hook::AfterReply) {
             let history = seen(history, &member);
@@ -281,6 +292,17 @@ impl TurnHooks {
         &self.host
     }
 
+    /// The end of a chat, as much of it as anybody at a hook may see.
+    fn shown(&self, hook: Hook, history: &[Message]) -> Vec<Message> {
+        let most = self.chain.at(hook).map(|member| member.history()).max().unwrap_or(0);
+        let end = &history[history.len().saturating_sub(most)..];
+        let shown = (0..end.len()).rev().zip(end).map(|(place, message)| Message {
+            id: place_name(place),
+            ..message.clone()
+        });
+        shown.collect()
+    }
+
     fn members(&self, hook: Hook) -> Vec<Arc<Member>> {
         self.chain.at(hook).cloned().collect()
     }
@@ -323,6 +345,11 @@ impl TurnHooks {
 
 fn runner<'a>(host: &'a Host, facts: &'a TurnFacts) -> Runner<'a> {
     Runner { host, facts }
+}
+
+/// What a message of the chat is called, so many before the last one.
+fn place_name(place: usize) -> String {
+    format!("h{place}")
 }
 
 fn declares(member: &Member, name: &str) -> bool {

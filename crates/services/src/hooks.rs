@@ -104,7 +104,7 @@ impl Chats {
             material = same;
             answer(&mut material, hooks).await;
             let candidates: Vec<_> = candidates.into_iter().map(|one| candidate(one, &material)).collect();
-            let selection = hooks.select(&history, &candidates).await;
+            let selection = hooks.select(&history, candidates).await;
             stop_at(selection.abort)?;
             let by = |id: String| (id, "by an extension".to_owned());
             material.additions.force.extend(selection.activate.into_iter().map(by));

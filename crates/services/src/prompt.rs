@@ -109,7 +109,7 @@ impl Reply {
                 text.push_str(&self.take(filtered));
             }
             if let Some(hooks) = &mut self.hooks {
-                hooks.add_traces(filters.take_traces());
+                hooks.add_traces(filters.take_traces().await);
             }
         }
         (text, split.reasoning)

@@ -78,8 +78,13 @@ fn check_addition(checker: &mut Checker<'_>, addition: Addition) -> Option<Addit
 }
 
 /// Of several decisions about a candidate the one with the highest score counts, and of those the first
-/// one in the chain. Activations are in the order of the candidates, additions in that of the chain.
-pub(crate) fn merge(candidates: &[Candidate], selections: Vec<(String, CheckedSelection)>) -> Selection {
+/// one in the chain. Activations are in the order of the candidates, with the `ids` that the house has for them;
+/// additions are in that of the chain.
+pub(crate) fn merge(
+    candidates: &[Candidate],
+    ids: &[String],
+    selections: Vec<(String, CheckedSelection)>,
+) -> Selection {
     let mut decisions: HashMap<String, (f32, bool)> = HashMap::new();
     let mut merged = Selection::default();
     for (extension, selection) in selections {
@@ -96,10 +101,10 @@ pub(crate) fn merge(candidates: &[Candidate], selections: Vec<(String, CheckedSe
             .additions
             .extend(additions.map(|addition| (extension.clone(), addition)));
     }
-    for candidate in candidates {
+    for (candidate, id) in candidates.iter().zip(ids) {
         match decisions.remove(&candidate.id) {
-            Some((_, true)) => merged.activate.push(candidate.id.clone()),
-            Some((_, false)) => merged.silence.push(candidate.id.clone()),
+            Some((_, true)) => merged.activate.push(id.clone()),
+            Some((_, false)) => merged.silence.push(id.clone()),
             None => {}
         }
     }

@@ -371,8 +371,10 @@ fn the_highest_score_decides_and_of_equals_the_first() {
         activations,
         additions: vec![addition("in-chat")],
     };
+    let ids = ["one", "two", "three", "four"].map(String::from);
     let merged = merge(
         &candidates,
+        &ids,
         vec![
             (
                 "one".into(),
@@ -385,8 +387,8 @@ fn the_highest_score_decides_and_of_equals_the_first() {
             ("three".into(), selection(vec![activation("d", true, -1.0)])),
         ],
     );
-    assert_eq!(merged.activate, ["d"]);
-    assert_eq!(merged.silence, ["a", "c"]);
+    assert_eq!(merged.activate, ["four"]);
+    assert_eq!(merged.silence, ["one", "three"]);
     let from: Vec<_> = merged.additions.iter().map(|(from, _)| from.as_str()).collect();
     assert_eq!(from, ["one", "two", "three"]);
 }
@@ -501,7 +503,7 @@ proptest! {
             selections[*extension].activations.push(activation(ids[*id], *active, f32::from(*score)));
         }
         let named = selections.into_iter().enumerate().map(|(index, selection)| (index.to_string(), selection));
-        let merged = merge(&candidates, named.collect());
+        let merged = merge(&candidates, &ids.map(String::from), named.collect());
         for id in ids {
             let about = scores.iter().filter(|(_, at, ..)| ids[*at] == id);
             let mut about: Vec<_> = about.collect();

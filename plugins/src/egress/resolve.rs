@@ -6,42 +6,49 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 use super::address::is_global;
 
-/// Names that are looked up at once. The system's resolver holds a thread as long as it likes.
-const LOOKUPS: usize = 16;
+/// Names that are looked up at once, for all and for one installation. A name server answers as late as it likes,
+/// and the system's resolver holds a thread until it does: one extension's slow names must not be all there is.
+const LOOKUPS: usize = 64;
+pub(super) const OWN_LOOKUPS: usize = 2;
 /// Addresses of a name that are tried at the most.
 const MAX_ADDRESSES: usize = 8;
 
-/// How a name becomes addresses.
-pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+tokio::task_local! {
+    /// The lookups of the installation whose request is being sent. Without them nothing is looked up.
+    pub(super) static OWN: Arc<Semaphore>;
+}
+
+/// How a name becomes addresses; it may block.
+pub(super) type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
 /// The resolver of the system.
 pub(super) fn system() -> Lookup {
-    let permits = Arc::new(Semaphore::new(LOOKUPS));
-    Arc::new(move |name| {
-        let permits = Arc::clone(&permits);
-        Box::pin(async move {
-            let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
-            let look_up = move || {
-                // Kept by the thread: a caller that has given up does not make room for another one.
-                let _permit = permit;
-                let addresses = (name.as_str(), 0).to_socket_addrs()?;
-                Ok(addresses.map(|address| address.ip()).collect())
-            };
-            tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
-        })
+    Arc::new(|name| {
+        let addresses = (name, 0).to_socket_addrs()?;
+        Ok(addresses.map(|address| address.ip()).collect())
     })
 }
 
 /// Lets nothing through but global addresses.
 pub(super) struct Filtered {
-    pub lookup: Lookup,
-    pub allow_loopback: bool,
+    lookup: Lookup,
+    permits: Arc<Semaphore>,
+    allow_loopback: bool,
+}
+
+impl Filtered {
+    pub fn new(lookup: Lookup, allow_loopback: bool) -> Self {
+        Self {
+            lookup,
+            permits: Arc::new(Semaphore::new(LOOKUPS)),
+            allow_loopback,
+        }
+    }
 }
 
 /// A name has addresses, none of which may be connected to.
@@ -67,9 +74,17 @@ impl Resolve for Filtered {
             let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             return Box::pin(async move { Ok(Box::new(std::iter::once(here)) as Addrs) });
         }
-        let found = (self.lookup)(name.as_str().to_owned());
+        let (lookup, all) = (Arc::clone(&self.lookup), Arc::clone(&self.permits));
+        let own = OWN.try_with(Arc::clone);
         Box::pin(async move {
-            let found = found.await.map_err(Unresolved)?;
+            let own = own?.acquire_owned().await?;
+            let all = all.acquire_owned().await?;
+            let look_up = move || {
+                // Kept by the thread: a caller that has given up does not make room for another one.
+                let _permits = (own, all);
+                lookup(name.as_str())
+            };
+            let found = tokio::task::spawn_blocking(look_up).await?.map_err(Unresolved)?;
             if found.is_empty() {
                 return Err(Unresolved(io::ErrorKind::NotFound.into()).into());
             }

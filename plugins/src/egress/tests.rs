@@ -238,16 +238,17 @@ fn an_address_is_admitted_in_one_spelling_of_its_meaning_or_not_at_all() {
 }
 
 /// A name that says what a test wants; nothing listens at any of them.
+fn parsed(addresses: &[&str]) -> Vec<IpAddr> {
+    let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
+    addresses.collect()
+}
+
 fn resolving(addresses: &'static [&'static str]) -> (Egress, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let lookup: Lookup = Arc::new(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        let found = addresses
-            .iter()
-            .map(|address| address.parse().expect("an address"))
-            .collect();
-        Box::pin(async move { Ok(found) })
+        Ok(parsed(addresses))
     });
     let mut settings = PluginSettings::default();
     settings.limits.http_ms = 200;
@@ -291,24 +292,62 @@ async fn a_name_is_resolved_once_and_leads_to_public_addresses_alone() {
 #[tokio::test]
 async fn of_mixed_addresses_the_public_ones_are_left() {
     use reqwest::dns::Resolve;
-    let lookup: Lookup = Arc::new(|_| {
-        let found = ["127.0.0.1", "1.1.1.1", "::1", "2606:4700::1111"];
-        Box::pin(async move {
-            Ok(found
-                .iter()
-                .map(|address| address.parse().expect("an address"))
-                .collect())
-        })
-    });
-    let filtered = Filtered {
-        lookup,
-        allow_loopback: false,
-    };
-    let Ok(found) = filtered.resolve("api.example.org".parse().expect("a name")).await else {
+    let lookup: Lookup = Arc::new(|_| Ok(parsed(&["127.0.0.1", "1.1.1.1", "::1", "2606:4700::1111"])));
+    let filtered = Filtered::new(lookup, false);
+    let own = Arc::new(Semaphore::new(1));
+    let found = resolve::OWN.sync_scope(own, || filtered.resolve("api.example.org".parse().expect("a name")));
+    let Ok(found) = found.await else {
         panic!("two are public");
     };
     let found: Vec<_> = found.map(|address| address.ip().to_string()).collect();
     assert_eq!(found, ["1.1.1.1", "2606:4700::1111"]);
+}
+
+#[tokio::test]
+async fn names_that_are_looked_up_slowly_keep_their_own_installation_waiting_and_nobody_else() {
+    let (asked, (hold, held)) = (Arc::new(AtomicUsize::new(0)), std::sync::mpsc::channel::<()>());
+    let (count, held) = (Arc::clone(&asked), Mutex::new(held));
+    let lookup: Lookup = Arc::new(move |name| {
+        if name.starts_with("slow") {
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = held.lock().recv();
+        }
+        Ok(parsed(&["127.0.0.1"]))
+    });
+    let mut settings = PluginSettings::default();
+    settings.limits.http_ms = 30_000;
+    let egress = Egress::with_lookup(&settings, lookup);
+    let grant = EgressGrant {
+        hosts: vec!["*.example.org".into()],
+        secret: None,
+    };
+    let brief = |url: String| EgressRequest {
+        timeout_ms: 50,
+        ..get(url)
+    };
+    let slow = InstallationId::new();
+    // Whoever asked has given up, which makes no room for the next one.
+    for number in 0..6 {
+        let sent = egress.send(slow, &grant, brief(format!("https://slow{number}.example.org/")));
+        assert_eq!(sent.await, Err(EgressError::Timeout));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), resolve::OWN_LOOKUPS);
+    let sent = egress
+        .send(slow, &grant, brief("https://api.example.org/".into()))
+        .await;
+    assert_eq!(sent, Err(EgressError::Timeout));
+    let other = InstallationId::new();
+    let sent = egress.send(other, &grant, get("https://api.example.org/")).await;
+    assert!(
+        matches!(sent, Err(EgressError::Denied(_))),
+        "it was looked up: {sent:?}"
+    );
+    drop(hold);
+    let sent = egress.send(slow, &grant, get("https://api.example.org/")).await;
+    assert!(
+        matches!(sent, Err(EgressError::Denied(_))),
+        "it has room again: {sent:?}"
+    );
 }
 
 #[test]

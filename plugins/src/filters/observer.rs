@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tavern_domain::extension::PluginTrace;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::post::Post;
 use crate::edits::note;
@@ -52,9 +53,14 @@ impl Observer {
         }
     }
 
-    /// What became of it so far: it may still be busy with the end.
-    pub fn into_trace(self) -> PluginTrace {
+    /// What became of it. For its last words, if the reply has ended as it should, this waits until then;
+    /// otherwise it is what became of it so far.
+    pub async fn into_trace(mut self, deadline: Instant) -> PluginTrace {
+        let is_done = !self.ended || tokio::time::timeout_at(deadline, &mut self.task).await.is_ok();
         let mut trace = self.trace.lock().clone();
+        if !is_done {
+            note(&mut trace.notes, "It was still busy when the reply had ended.");
+        }
         if self.missed > 0 {
             note(
                 &mut trace.notes,

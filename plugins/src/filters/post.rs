@@ -220,7 +220,14 @@ impl Post {
         let permit = permit.ok_or_else(|| failed(Outcome::BreakerOpen, "It failed too often lately."))?;
         let limits = &inner.settings.limits;
         let limits = scaled(limits, &self.member, limits.fuel_prompt, limits.wall_ms);
-        let instance = self.runner().start(&self.member, Share::Filters, limits.wall).await?;
+        let started = self.runner().start(&self.member, Share::Filters, limits.wall).await;
+        let instance = match started {
+            Ok(instance) => instance,
+            Err(failure) => {
+                permit.report(failure.outcome, inner.clock.now());
+                return Err(failure);
+            }
+        };
         let turn = self.runner().turn(&self.member);
         self.trace.outcome = Outcome::Ok;
         self.state = State::Open {
@@ -282,8 +289,7 @@ impl Post {
             return;
         };
         let writes = instance.take_writes();
-        let patience = Duration::from_millis(self.host.settings().limits.wall_ms);
-        let kept = self.runner().commit(&self.member, writes, patience).await;
+        let kept = self.runner().commit(&self.member, writes).await;
         let outcome = match kept {
             Ok(()) => Outcome::Ok,
             Err(failure) => {

@@ -1,14 +1,18 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
-use tavern_domain::extension::{Hook, KvScope, Outcome};
+use tavern_domain::extension::{ExtensionEvent, Hook, KvScope, Outcome};
 
 use super::*;
+use crate::breaker::{CALLS, OFFENCES, TRAPS};
 use crate::chain::Member;
 use crate::manifest::Flush;
 use crate::ports::KvKey;
+use crate::program::Program;
 use crate::settings::PluginSettings;
 use crate::testing::House;
+use crate::testing::guest::Guest;
 use crate::testing::scripted::{Act, WRITES, err, ok, spin, trap};
 use crate::turn::tests::{extension, facts};
 
@@ -26,7 +30,10 @@ fn filter(house: &House, name: &str, granted: &[&str], push: Vec<Act>, finish: A
         ("stream-filter", "push", push),
         ("stream-filter", "finish", vec![finish]),
     ];
-    let mut member = extension(house, name, granted, &functions);
+    asked_about_each_piece(extension(house, name, granted, &functions))
+}
+
+fn asked_about_each_piece(mut member: Member) -> Member {
     let mut manifest = (*member.manifest).clone();
     if let Some(settings) = manifest.hooks.get_mut(&Hook::StreamFilter) {
         settings.flush = Some(Flush::Token);
@@ -85,7 +92,7 @@ async fn what_one_filter_lets_out_goes_into_the_next() {
     assert_eq!(filters.push("3").await.text, "3");
     assert_eq!(assert_send(filters.finish()).await.text, "the end");
     assert_eq!(filters.finish().await, Filtered::default());
-    let traces = filters.take_traces();
+    let traces = filters.take_traces().await;
     let seen: Vec<_> = traces
         .iter()
         .map(|trace| (trace.extension.as_str(), trace.outcome, trace.edits))
@@ -157,7 +164,7 @@ async fn the_texts_of_a_setting_are_triggers_of_whoever_has_it_set() {
     let mut unset = configured(json!({}));
     assert_eq!(unset.push("damn").await.text, "damn");
     assert_eq!(unset.finish().await.text, "");
-    assert_eq!(unset.take_traces()[0].outcome, Outcome::Skipped);
+    assert_eq!(unset.take_traces().await[0].outcome, Outcome::Skipped);
     house.assert_all_free();
 }
 
@@ -173,7 +180,7 @@ async fn a_reply_that_is_none_of_its_business_is_told_nobody() {
     );
     filters.push("A calm day.").await;
     filters.finish().await;
-    assert_eq!(filters.take_traces()[0].outcome, Outcome::Skipped);
+    assert_eq!(filters.take_traces().await[0].outcome, Outcome::Skipped);
     assert!(house.ports.events.lock().is_empty());
 }
 
@@ -192,7 +199,7 @@ async fn a_filter_that_fails_is_out_and_no_text_is_lost() {
         house.assert_all_free();
         assert_eq!(filters.push("three").await.text, "three");
         assert_eq!(filters.finish().await, Filtered::default());
-        assert!(filters.take_traces()[0].outcome.is_fault());
+        assert!(filters.take_traces().await[0].outcome.is_fault());
     }
 }
 
@@ -218,7 +225,7 @@ async fn what_has_nothing_to_do_lets_text_pass_and_what_may_work_again_is_tried_
     assert_eq!(filters.push("one").await.text, "one");
     assert_eq!(filters.push("two").await.text, "!");
     assert_eq!(filters.finish().await.text, "");
-    assert_eq!(filters.take_traces()[0].outcome, Outcome::Ok);
+    assert_eq!(filters.take_traces().await[0].outcome, Outcome::Ok);
 }
 
 #[tokio::test]
@@ -232,7 +239,7 @@ async fn a_filter_has_fuel_for_a_whole_reply_and_no_more() {
         assert_eq!(filters.push("x").await.text, "x");
     }
     filters.finish().await;
-    let trace = filters.take_traces().remove(0);
+    let trace = filters.take_traces().await.remove(0);
     assert_eq!(trace.outcome, Outcome::OutOfFuel);
     assert!(trace.fuel <= 20_000, "{}", trace.fuel);
 }
@@ -247,7 +254,7 @@ async fn a_filter_cannot_make_a_reply_grow_without_end() {
     assert_eq!(filters.push("a").await.text, "12345");
     assert_eq!(filters.push("b").await.text, "12345");
     assert_eq!(filters.push("c").await.text, "c");
-    assert_eq!(filters.take_traces()[0].outcome, Outcome::OutputInvalid);
+    assert_eq!(filters.take_traces().await[0].outcome, Outcome::OutputInvalid);
 }
 
 #[tokio::test]
@@ -277,6 +284,135 @@ async fn what_a_filter_writes_is_kept_when_the_reply_has_ended_well() {
 }
 
 #[tokio::test]
+async fn of_a_push_that_failed_nothing_is_kept_though_the_reply_ends_well() {
+    let house = house(|_| {});
+    for (kind, kept) in [("retryable", false), ("skip", false), ("", true)] {
+        let answer = match kind {
+            "" => json!({"ok": "pass"}),
+            kind => json!({"err": {kind: "no"}}),
+        };
+        let member = filter(
+            &house,
+            "test/a",
+            &["stream.modify", "kv:installation"],
+            vec![Act::Both(WRITES, answer), pass()],
+            pass(),
+        );
+        let key = KvKey {
+            installation: member.installation,
+            scope: KvScope::Installation,
+            owner: String::new(),
+            key: "k".into(),
+        };
+        let mut filters = filters(&house, vec![member]);
+        assert_eq!(filters.push("x").await.text, "x");
+        filters.finish().await;
+        assert_eq!(filters.take_traces().await[0].outcome, Outcome::Ok);
+        assert_eq!(house.ports.values.lock().contains_key(&key), kept, "{kind}");
+    }
+}
+
+/// A filter that lets everything pass, with more in its module.
+fn starting(house: &House, items: &str) -> Member {
+    let mut guest = Guest::new(
+        "with-stream-filter",
+        r#"(func (export "tavern:extension/stream-filter@0.1.0#[constructor]filter") (param i32) (result i32)
+          (call $new (i32.const 1)))
+        (func (export "tavern:extension/stream-filter@0.1.0#[method]filter.push") (param i32 i32 i32) (result i32)
+          (call $ok))
+        (func (export "tavern:extension/stream-filter@0.1.0#[method]filter.finish") (param i32 i32 i32) (result i32)
+          (call $ok))"#,
+    );
+    guest.imports = r#"(import "[export]tavern:extension/stream-filter@0.1.0" "[resource-new]filter"
+        (func $new (param i32) (result i32)))"#
+        .into();
+    let component = guest.items(items).build();
+    asked_about_each_piece(house.plain_member(Hook::StreamFilter, &component, &MODIFY))
+}
+
+/// How so many replies and one more end for a filter.
+async fn outcomes(house: &House, member: &Member, replies: u32) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for _ in 0..=replies {
+        let mut filters = filters(house, vec![member.clone()]);
+        assert_eq!(filters.push("x").await.text, "x");
+        outcomes.push(filters.take_traces().await[0].outcome);
+    }
+    house.assert_all_free();
+    outcomes
+}
+
+#[tokio::test]
+async fn a_filter_that_does_not_come_to_its_first_push_is_left_alone_after_a_while() {
+    let house = house(|_| {});
+    let traps = starting(&house, "(func $trap unreachable) (start $trap)");
+    let ended = outcomes(&house, &traps, TRAPS).await;
+    assert_eq!(ended.last(), Some(&Outcome::BreakerOpen));
+    assert!(ended[..TRAPS as usize].iter().all(|outcome| *outcome == Outcome::Trap));
+
+    let spins = starting(&house, "(func $spin (loop $on (br $on))) (start $spin)");
+    let ended = outcomes(&house, &spins, OFFENCES - 1).await;
+    assert!(ended.iter().all(|outcome| *outcome == Outcome::OutOfFuel), "{ended:?}");
+    let condemned = house.host.take_condemned();
+    assert_eq!(condemned[0].installation, spins.installation);
+
+    let mut broken = starting(&house, "");
+    broken.program = Arc::new(Program::of(Bytes::from_static(b"no component"), false));
+    let ended = outcomes(&house, &broken, CALLS).await;
+    assert!(
+        ended[..CALLS as usize]
+            .iter()
+            .all(|outcome| *outcome == Outcome::LoadFailed)
+    );
+    assert_eq!(ended.last(), Some(&Outcome::BreakerOpen));
+}
+
+#[tokio::test]
+async fn an_observers_trace_has_its_last_call() {
+    let house = house(|_| {});
+    for (push, finish, outcome) in [
+        (vec![pass()], pass(), Outcome::Ok),
+        (vec![pass()], trap(), Outcome::Trap),
+        (vec![pass(), trap()], pass(), Outcome::Trap),
+    ] {
+        let observer = filter(&house, "test/a", &["stream.observe"], push, finish);
+        let mut filters = filters(&house, vec![observer]);
+        filters.push("one").await;
+        filters.push("two").await;
+        filters.finish().await;
+        let trace = filters.take_traces().await.remove(0);
+        assert_eq!(trace.outcome, outcome);
+        let told = house
+            .ports
+            .events
+            .lock()
+            .iter()
+            .rev()
+            .find_map(|(_, event)| match event {
+                ExtensionEvent::Called { trace } => Some((**trace).clone()),
+                _ => None,
+            });
+        assert_eq!(told, Some(trace), "it is all there is to tell");
+        house.assert_all_free();
+    }
+}
+
+#[tokio::test]
+async fn an_observers_last_words_are_not_waited_for_without_end() {
+    let house = House::with(|settings| {
+        settings.limits.fuel_flush = u64::MAX / 2;
+        settings.limits.wall_flush_ms = 10_000;
+    });
+    let observer = filter(&house, "test/a", &["stream.observe"], vec![spin()], pass());
+    let mut filters = filters(&house, vec![observer]);
+    filters.observers_patience = Duration::from_millis(20);
+    filters.push("x").await;
+    filters.finish().await;
+    let trace = filters.take_traces().await.remove(0);
+    assert!(trace.notes.concat().contains("still busy"), "{trace:?}");
+}
+
+#[tokio::test]
 async fn an_observer_sees_the_reply_and_changes_nothing() {
     let house = house(|_| {});
     let observer = filter(
@@ -292,14 +428,7 @@ async fn an_observer_sees_the_reply_and_changes_nothing() {
     }
     assert_eq!(filters.deadline(), None, "nobody waits for it");
     assert_eq!(filters.finish().await, Filtered::default());
-    tokio::time::timeout(Duration::from_secs(30), async {
-        while house.ports.events.lock().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .expect("it comes to its end");
-    let trace = filters.take_traces().remove(0);
+    let trace = filters.take_traces().await.remove(0);
     assert_eq!((trace.outcome, trace.edits), (Outcome::Ok, 0));
     assert!(trace.fuel > 0);
 }
@@ -313,7 +442,7 @@ async fn an_observer_that_hangs_delays_nobody_and_goes_with_its_reply() {
     for _ in 0..pieces {
         assert_eq!(filters.push("x").await.text, "x");
     }
-    let seen = filters.take_traces().remove(0);
+    let seen = filters.take_traces().await.remove(0);
     assert!(seen.notes.concat().contains("too slow"), "{:?}", seen.notes);
     tokio::time::timeout(Duration::from_secs(30), async {
         while house.host.free_sandboxes().1 < 2 {

@@ -118,7 +118,7 @@ async fn a_reply_that_is_cut_off_at_any_point_leaves_nothing_and_the_next_one_is
         let mut shown = filters.push("Hello there. ").await.text;
         shown += &filters.finish().await.text;
         assert_eq!(shown, "Hello there. ");
-        hooks.add_traces(filters.take_traces());
+        hooks.add_traces(filters.take_traces().await);
     })
     .await;
 }

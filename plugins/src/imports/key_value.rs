@@ -10,16 +10,21 @@ use tavern_domain::extension::{Capability, KvScope};
 
 use crate::bindings::tavern::extension::key_value::{Entry, Host, KvError, Scope};
 use crate::ports::{KvEntry, KvFault, KvKey, KvWrite};
+use crate::settings::PluginLimits;
 use crate::store::State;
 
 /// Milliseconds a value may live, if it is not to live for ever: a hundred years.
 const MAX_TTL_MS: u64 = 100 * 365 * 86_400_000;
 
-/// What waits to be committed, by key.
+/// What waits to be committed, by key. It may be of many calls, as a filter's is, and is bounded like all that an
+/// installation keeps.
 #[derive(Default)]
 pub(crate) struct Writes {
     writes: BTreeMap<KvKey, Write>,
+    /// Of keys and values.
     bytes: usize,
+    /// What waited before the call that is under way wrote something else, or nothing, for each key that it wrote.
+    before: BTreeMap<KvKey, Option<Write>>,
 }
 
 struct Write {
@@ -43,12 +48,45 @@ impl Writes {
         writes.into_iter().map(write).collect()
     }
 
-    fn put(&mut self, key: KvKey, write: Write) {
-        let bytes = |write: &Write| write.value.as_ref().map_or(0, Vec::len);
-        self.bytes += bytes(&write);
-        if let Some(before) = self.writes.insert(key, write) {
-            self.bytes -= bytes(&before);
+    /// Calls have gone well so far: whatever becomes of the next one, theirs stays.
+    pub fn keep(&mut self) {
+        self.before.clear();
+    }
+
+    /// Forgets what was written since [`Self::keep`].
+    pub fn undo(&mut self) {
+        for (key, write) in std::mem::take(&mut self.before) {
+            self.replace(key, write);
         }
+    }
+
+    fn put(&mut self, key: KvKey, write: Write) {
+        let before = self.replace(key.clone(), Some(write));
+        self.before.entry(key).or_insert(before);
+    }
+
+    fn replace(&mut self, key: KvKey, write: Option<Write>) -> Option<Write> {
+        let name = key.key.len();
+        self.bytes += write.as_ref().map_or(0, |write| name + write.bytes());
+        let before = match write {
+            Some(write) => self.writes.insert(key, write),
+            None => self.writes.remove(&key),
+        };
+        self.bytes -= before.as_ref().map_or(0, |before| name + before.bytes());
+        before
+    }
+
+    /// Whether a value of so many bytes may wait as well.
+    fn has_room(&self, limits: &PluginLimits, key: &KvKey, bytes: usize) -> bool {
+        let others = |write: &Write| (self.writes.len() - 1, self.bytes - key.key.len() - write.bytes());
+        let (keys, others) = self.writes.get(key).map_or((self.writes.len(), self.bytes), others);
+        keys < limits.kv_keys && others + key.key.len() + bytes <= limits.kv_bytes
+    }
+}
+
+impl Write {
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, Vec::len)
     }
 }
 
@@ -142,7 +180,7 @@ impl State {
         if value.len() > self.limits().kv_value_bytes {
             return Err(KvError::TooLarge);
         }
-        if self.writes.bytes.saturating_add(value.len()) > self.limits().kv_bytes {
+        if !self.writes.has_room(self.limits(), &key, value.len()) {
             return Err(KvError::Quota);
         }
         let (stored, current) = self.versions(&key).await?;
@@ -166,6 +204,9 @@ impl State {
     }
 
     async fn remove(&mut self, key: KvKey) -> Result<bool, KvError> {
+        if !self.writes.has_room(self.limits(), &key, 0) {
+            return Err(KvError::Quota);
+        }
         let (stored, current) = self.versions(&key).await?;
         let expected = self.writes.writes.get(&key).and_then(|before| before.expected);
         let write = Write {

@@ -67,6 +67,50 @@ async fn one_instance_answers_call_after_call() {
     }
 }
 
+/// Looks at the clock and counts to a million when it starts, and again in each call.
+fn counts_at_the_start() -> Vec<u8> {
+    Guest::before_prompt("(call $work) (call $ok)")
+        .wasi("clocks/monotonic-clock", "now", "now", "(result i64)")
+        .items(
+            "(func $work (local $left i32) (local.set $left (i32.const 1000000)) (drop (call $now))
+               (loop $on (br_if $on (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+             (start $work)",
+        )
+        .build()
+}
+
+#[tokio::test]
+async fn what_a_guest_does_when_it_starts_is_on_the_account_of_its_first_call() {
+    let house = House::new();
+    let member = house.member(Hook::BeforePrompt, &counts_at_the_start(), &[]);
+    let mut instance = house.start(&member).await.expect("an instance");
+    let first = instance.before_prompt(limits(), &turn(), &[]).await;
+    let second = instance.before_prompt(limits(), &turn(), &[]).await;
+    assert_eq!((&first.result, &second.result), (&Ok(Vec::new()), &Ok(Vec::new())));
+    assert_eq!((first.host_calls, second.host_calls), (2, 1));
+    assert!(second.fuel > 1_000_000 && first.fuel >= 2 * 1_000_000, "{first:?}");
+
+    // There is enough for either of the two, and not for both.
+    let scarce = CallLimits {
+        fuel: first.fuel - 1,
+        ..limits()
+    };
+    let mut instance = house.start(&member).await.expect("an instance");
+    let called = instance.before_prompt(scarce, &turn(), &[]).await;
+    assert_eq!(
+        called.result.map_err(|failure| failure.outcome),
+        Err(Outcome::OutOfFuel)
+    );
+    assert_eq!(called.fuel, scarce.fuel);
+    let enough = CallLimits {
+        fuel: first.fuel,
+        ..limits()
+    };
+    let mut instance = house.start(&member).await.expect("an instance");
+    let called = instance.before_prompt(enough, &turn(), &[]).await;
+    assert_eq!(called.result, Ok(Vec::new()));
+}
+
 const FILTER: &str = r#"
 (import "[export]tavern:extension/stream-filter@0.1.0" "[resource-new]filter" (func $new (param i32) (result i32)))
 "#;

@@ -4,10 +4,15 @@ use serde_json::{Value, json};
 use tavern_domain::Timestamp;
 use tavern_domain::extension::{Capability, KvScope, Outcome};
 
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
 use super::*;
 use crate::calls::TOOL_ARGUMENT_BYTES;
 use crate::manifest::{HookSettings, MacroDeclaration, ToolDeclaration};
-use crate::ports::{KvKey, KvWrite};
+use crate::ports::{
+    KvEntry, KvFault, KvKey, KvWrite, MemoryPorts, ModelFault, ModelReply, ModelRequest, Ports, Secret,
+};
 use crate::testing::House;
 use crate::testing::scripted::{Act, WRITES, err, ok, scripted, spin, trap};
 
@@ -99,7 +104,10 @@ async fn a_turn_without_extensions_is_left_as_it_is() {
     let mut hooks = hooks(&house, Vec::new());
     let prompt = vec![message("m1", Role::User, "Hello.")];
     assert_eq!(assert_send(hooks.before_prompt(&prompt)).await, BeforePrompt::default());
-    assert_eq!(assert_send(hooks.select(&prompt, &[])).await, Selection::default());
+    assert_eq!(
+        assert_send(hooks.select(&prompt, Vec::new())).await,
+        Selection::default()
+    );
     let done = assert_send(hooks.transform(prompt.clone(), 100)).await;
     assert_eq!(done.messages[0].message, prompt[0]);
     assert!(!done.changed);
@@ -308,7 +316,7 @@ async fn writes_that_cannot_be_kept_are_a_failure_that_says_why() {
     };
     let facts = facts();
     let runner = runner(&house.host, &facts);
-    let kept = runner.commit(&member, vec![write], Duration::from_secs(1)).await;
+    let kept = runner.commit(&member, vec![write]).await;
     let failure = kept.expect_err("there is no version 3");
     assert_eq!(failure.outcome, Outcome::HostError, "the extension is not at fault");
     assert!(
@@ -351,12 +359,95 @@ async fn each_call_is_told_of() {
     assert!(trace.fuel > 0);
 }
 
+fn candidate(id: &str) -> Candidate {
+    Candidate {
+        id: id.into(),
+        book: String::new(),
+        title: String::new(),
+        keys: Vec::new(),
+        tokens: 1,
+        active: false,
+        text: String::new(),
+    }
+}
+
+/// Traps if what it was given has `house_id` in it.
+const SEEKS: &str = "(local.set 0 (i32.const 0)) (loop $on
+    (if (i64.eq (i64.load (local.get 0)) (i64.const 7235419165680824168)) (then unreachable))
+    (br_if $on (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (global.get $heap))))";
+
+#[tokio::test]
+async fn no_id_of_the_house_is_shown_to_an_extension() {
+    let house = House::new();
+    let seeks = |answer: Value| vec![Act::Both(SEEKS, answer)];
+    let names = json!({"activations": [
+        {"id": "c1", "active": true, "score": 1}, {"id": "c2", "active": false, "score": 1},
+    ], "additions": []});
+    let functions = [
+        ("before-prompt", "before-prompt", seeks(json!({"ok": []}))),
+        ("world-info", "select", seeks(json!({"ok": names}))),
+        ("after-reply", "run", seeks(json!({"ok": []}))),
+    ];
+    let granted = [
+        "history:9",
+        "lore.read",
+        "lore.edit",
+        "character",
+        "persona",
+        "variables",
+    ];
+    let member = extension(&house, "test/a", &granted, &functions);
+    let about = || TurnFacts {
+        turn: "house_id_turn".into(),
+        chat: "house_id_chat".into(),
+        user: "house_id_user".into(),
+        ..facts()
+    };
+    let chain = Arc::new(Chain::new(vec![member]));
+    let history = [
+        message("house_id_1", Role::Assistant, "Hello."),
+        message("house_id_2", Role::User, "Good day."),
+    ];
+    let lore = (0..3).map(|number| candidate(&format!("house_id_lore_{number}")));
+    let reply = message("house_id_3", Role::Assistant, "Well.");
+    let mut hooks = house.host.turn(Arc::clone(&chain), about());
+    hooks.before_prompt(&history).await;
+    let selection = hooks.select(&history, lore.collect()).await;
+    assert_eq!(selection.activate, ["house_id_lore_1"]);
+    assert_eq!(selection.silence, ["house_id_lore_2"]);
+    hooks.after_reply(&history, Some(&history[1]), &reply).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Ok; 3], "{:?}", hooks.traces());
+
+    let told = message("1", Role::User, "I have seen your house_id.");
+    let mut hooks = house.host.turn(chain, about());
+    hooks.before_prompt(&[told]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::Trap], "it finds what it is shown");
+}
+
+#[test]
+fn a_message_has_the_same_name_at_each_hook_of_a_turn() {
+    let house = House::new();
+    let act = || vec![ok(json!([]))];
+    let before = extension(&house, "test/a", &["history:2"], &before(act()));
+    let after = extension(&house, "test/b", &["history:1"], &[("after-reply", "run", act())]);
+    let hooks = hooks(&house, vec![before, after]);
+    let history = ["1", "2", "3"].map(|id| message(id, Role::User, id));
+    let names = |hook| {
+        let shown = hooks.shown(hook, &history).into_iter();
+        shown.map(|message| (message.id, message.text)).collect::<Vec<_>>()
+    };
+    let named = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+    assert_eq!(names(Hook::BeforePrompt), [named("h1", "2"), named("h0", "3")]);
+    assert_eq!(names(Hook::AfterReply), [named("h0", "3")]);
+    assert_eq!(names(Hook::WorldInfo), []);
+}
+
 #[tokio::test]
 async fn lore_is_chosen_by_all_at_once_and_put_together_in_order() {
     let house = House::new();
     let members = (0..6).map(|number| {
         let selection = json!({
-            "activations": [{"id": "a", "active": number == 0, "score": if number == 0 { 9 } else { number }}],
+            "activations": [{"id": "c0", "active": number == 0, "score": if number == 0 { 9 } else { number }}],
             "additions": [{"title": "", "text": number.to_string(), "position": "in-chat", "depth": 0, "order": 0}],
         });
         let functions = [("world-info", "select", vec![ok(selection)])];
@@ -368,17 +459,8 @@ async fn lore_is_chosen_by_all_at_once_and_put_together_in_order() {
         )
     });
     let members: Vec<_> = members.collect();
-    let candidate = Candidate {
-        id: "a".into(),
-        book: String::new(),
-        title: String::new(),
-        keys: Vec::new(),
-        tokens: 1,
-        active: false,
-        text: String::new(),
-    };
     let mut hooks = hooks(&house, members);
-    let selection = hooks.select(&[], &[candidate]).await;
+    let selection = hooks.select(&[], vec![candidate("a")]).await;
     assert_eq!(selection.activate, ["a"]);
     // There are four sandboxes for six, of which the first has one in any case: those that found none free waited in
     // vain, and were skipped.
@@ -697,7 +779,7 @@ async fn who_waits_for_others_to_choose_lore_has_what_they_have_left_of_the_time
         )
     };
     let mut hooks = hooks(&house, (0..6).map(slow).collect());
-    hooks.select(&[], &[]).await;
+    hooks.select(&[], Vec::new()).await;
     let late = hooks.traces().iter().skip(4).flat_map(|trace| &trace.notes);
     let late: Vec<_> = late.collect();
     assert_eq!(late.len(), 2, "{:?}", hooks.traces());
@@ -738,4 +820,99 @@ async fn an_edit_that_came_to_nothing_after_all_is_told_in_the_trace() {
     hooks.remark("test/c", Hook::BeforePrompt, "nobody's");
     let notes: Vec<_> = hooks.traces().iter().map(|trace| trace.notes.clone()).collect();
     assert_eq!(notes, [vec!["set-variable: no room".to_owned()], Vec::new()]);
+}
+
+/// A store that says when it begins to keep values, and waits before it does.
+struct Slow {
+    ports: Arc<MemoryPorts>,
+    begun: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+#[async_trait]
+impl Ports for Slow {
+    async fn kv_get(&self, keys: Vec<KvKey>) -> Result<Vec<Option<KvEntry>>, KvFault> {
+        self.ports.kv_get(keys).await
+    }
+
+    async fn kv_keys(&self, prefix: KvKey, after: Option<String>, limit: u32) -> Result<Vec<String>, KvFault> {
+        self.ports.kv_keys(prefix, after, limit).await
+    }
+
+    async fn kv_commit(&self, installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault> {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+        self.ports.kv_commit(installation, writes).await?;
+        self.begun.notify_one();
+        Ok(())
+    }
+
+    async fn secret_names(&self, installation: InstallationId) -> Vec<String> {
+        self.ports.secret_names(installation).await
+    }
+
+    async fn secret(&self, installation: InstallationId, name: &str) -> Option<Secret> {
+        self.ports.secret(installation, name).await
+    }
+
+    async fn complete(&self, installation: InstallationId, request: ModelRequest) -> Result<ModelReply, ModelFault> {
+        self.ports.complete(installation, request).await
+    }
+
+    fn emit(&self, installation: InstallationId, event: ExtensionEvent) {
+        self.ports.emit(installation, event);
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_being_kept_are_kept_though_nobody_waits_any_more() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = |ports| Slow {
+        ports,
+        begun: Arc::clone(&begun),
+        go_on: Arc::clone(&go_on),
+    };
+    let house = House::with_ports(|_| {}, |ports| Arc::new(slow(ports)));
+    let writes = Act::Both(WRITES, json!({"ok": []}));
+    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![writes]));
+    let key = key(&member);
+    {
+        let mut hooks = hooks(&house, vec![member]);
+        tokio::select! {
+            _ = hooks.before_prompt(&[]) => panic!("it waits for the store"),
+            () = begun.notified() => {}
+        }
+    }
+    assert!(!house.ports.values.lock().contains_key(&key));
+    go_on.notify_one();
+    let kept = tokio::time::timeout(Duration::from_secs(30), begun.notified());
+    kept.await.expect("it is kept");
+    assert!(house.ports.values.lock().contains_key(&key));
+}
+
+#[tokio::test]
+async fn a_result_is_used_if_its_values_are_kept_however_late() {
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = |ports| Slow {
+        ports,
+        begun: Arc::clone(&begun),
+        go_on: Arc::clone(&go_on),
+    };
+    let chain = Duration::from_secs(2);
+    let house = House::with_ports(
+        |settings| settings.limits.wall_chain_ms = 2_000,
+        |ports| Arc::new(slow(ports)),
+    );
+    let writes = Act::Both(WRITES, json!({"ok": []}));
+    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![writes]));
+    let key = key(&member);
+    let mut hooks = hooks(&house, vec![member]);
+    let late = async {
+        begun.notified().await;
+        tokio::time::sleep(chain).await;
+        go_on.notify_one();
+    };
+    let (_, ()) = tokio::join!(hooks.before_prompt(&[]), late);
+    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
+    assert!(house.ports.values.lock().contains_key(&key));
 }

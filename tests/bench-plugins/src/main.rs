@@ -243,13 +243,13 @@ async fn chain(guests: &Guests, cache: &TempDir) -> Result<()> {
     let host = house::host(cache)?;
     let chain = guests.small.chain(5);
     house::prepare(&host, &chain).await?;
-    let (history, candidates) = (house::history(20), Vec::new());
+    let history = house::history(20);
     let times = measure(100_000, || async {
         let prompt = history.clone();
         let mut hooks = house::turn(&host, &chain);
         let begun = Instant::now();
         hooks.before_prompt(&history).await;
-        hooks.select(&history, &candidates).await;
+        hooks.select(&history, Vec::new()).await;
         hooks.transform(prompt, 7_680).await;
         hooks.end_prompt();
         let taken = begun.elapsed();
@@ -277,7 +277,7 @@ async fn filter(guests: &Guests, cache: &TempDir) -> Result<()> {
             times.push(u32::try_from(begun.elapsed().as_nanos()).unwrap_or(u32::MAX));
         }
         filters.finish().await;
-        for trace in filters.take_traces() {
+        for trace in filters.take_traces().await {
             ensure!(
                 trace.outcome == Outcome::Ok,
                 "the filter ended as {:?}: {:?}",

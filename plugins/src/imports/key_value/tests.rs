@@ -87,17 +87,73 @@ async fn keys_and_values_have_a_largest_size() {
 async fn a_call_has_so_many_operations_and_so_much_room() {
     let house = House::with(|settings| {
         settings.limits.kv_operations = 4;
-        settings.limits.kv_bytes = 10;
+        settings.limits.kv_bytes = 11;
     });
     let mut state = house.state(&["kv:chat"]).await;
     assert_eq!(set(&mut state, "a", &[0; 10], None).await, Ok(1));
-    assert_eq!(set(&mut state, "b", &[0; 1], None).await, Err(KvError::Quota));
+    assert_eq!(set(&mut state, "b", &[], None).await, Err(KvError::Quota));
     let two = state
         .get_many(Scope::Chat, vec!["a".into(), "b".into()])
         .await
         .expect("no trap");
     assert_eq!(two.map(|entries| entries.iter().flatten().count()), Ok(1));
     assert_eq!(get(&mut state, "a").await, Err(KvError::Quota));
+}
+
+/// The next call of the same sandbox.
+fn next_call(state: &mut State) {
+    state.call = crate::store::Call::default();
+    state.writes.keep();
+}
+
+#[tokio::test]
+async fn what_waits_of_many_calls_is_bounded_in_keys_and_bytes() {
+    let house = House::with(|settings| {
+        settings.limits.kv_keys = 100;
+        settings.limits.kv_bytes = 1_000;
+    });
+    let mut state = house.state(&["kv:chat"]).await;
+    let delete = async |state: &mut State, key: String| state.delete(Scope::Chat, key).await.expect("no trap");
+    for number in 0..100 {
+        next_call(&mut state);
+        assert_eq!(delete(&mut state, format!("{number:04}")).await, Ok(false));
+    }
+    next_call(&mut state);
+    assert_eq!(delete(&mut state, "0100".into()).await, Err(KvError::Quota));
+    assert_eq!(set(&mut state, "0100", b"", None).await, Err(KvError::Quota));
+    assert_eq!(delete(&mut state, "0099".into()).await, Ok(false), "it waits already");
+    // Their keys have 400 bytes.
+    assert_eq!(set(&mut state, "0099", &[0; 601], None).await, Err(KvError::Quota));
+    assert_eq!(set(&mut state, "0099", &[0; 600], None).await, Ok(1));
+    assert_eq!(
+        set(&mut state, "0099", &[1; 600], None).await,
+        Ok(1),
+        "in its own place"
+    );
+    assert_eq!(set(&mut state, "0098", &[1], None).await, Err(KvError::Quota));
+    assert_eq!(commit(&house, &mut state).await, Ok(()));
+    assert_eq!(set(&mut state, "more", &[0; 600], None).await, Ok(1));
+}
+
+#[tokio::test]
+async fn what_a_call_wrote_is_undone_and_what_was_written_before_it_is_not() {
+    let house = House::with(|settings| settings.limits.kv_bytes = 20);
+    let mut state = house.state(&["kv:chat"]).await;
+    set(&mut state, "a", b"one", None).await.expect("written");
+    next_call(&mut state);
+    set(&mut state, "a", b"two", None).await.expect("written");
+    set(&mut state, "a", b"three", None).await.expect("written");
+    set(&mut state, "b", b"four", None).await.expect("written");
+    state.writes.undo();
+    let seen = get(&mut state, "a").await.expect("permitted").expect("a value");
+    assert_eq!(seen.value, b"one");
+    assert_eq!(get(&mut state, "b").await, Ok(None));
+    let room = 20 - "a".len() - "one".len() - "b".len();
+    assert_eq!(
+        set(&mut state, "b", &vec![0; room + 1], None).await,
+        Err(KvError::Quota)
+    );
+    assert_eq!(set(&mut state, "b", &vec![0; room], None).await, Ok(1));
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn world_info(turn: &mut TurnHooks, history: &[Message], case: &Case) -> V
             text: entry.text,
         })
         .collect();
-    let done = turn.select(history, &candidates).await;
+    let done = turn.select(history, candidates).await;
     let activate = done.activate.into_iter().map(|id| json!({ "activate": id }));
     let silence = done.silence.into_iter().map(|id| json!({ "silence": id }));
     let additions = done.additions.into_iter().map(|(_, entry)| {
@@ -169,12 +169,12 @@ async fn stream_filter(turn: &mut TurnHooks, case: &Case) -> (String, bool, Vec<
         let filtered = filters.push(chunk).await;
         text.push_str(&filtered.text);
         if filtered.stop {
-            return (text, true, filters.take_traces());
+            return (text, true, filters.take_traces().await);
         }
     }
     let filtered = filters.finish().await;
     text.push_str(&filtered.text);
-    (text, filtered.stop, filters.take_traces())
+    (text, filtered.stop, filters.take_traces().await)
 }
 
 async fn after_reply(turn: &mut TurnHooks, history: &[Message], case: &Case) -> Result<Vec<Value>> {
