@@ -15,6 +15,7 @@ mod m20261123_000005_lore;
 mod m20261123_000006_prompts;
 mod m20261123_000007_chat_files;
 mod m20261123_000008_extensions;
+mod m20261123_000009_extension_upkeep;
 
 /// All versions, oldest first.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000006_prompts::Migration),
             Box::new(m20261123_000007_chat_files::Migration),
             Box::new(m20261123_000008_extensions::Migration),
+            Box::new(m20261123_000009_extension_upkeep::Migration),
         ]
     }
 }

@@ -5,7 +5,8 @@
 //! the last [`WINDOW`] failed; the window begins with a failure, so that what works leaves no state behind.
 //! It stays open for [`FIRST_PAUSE`], then lets one call through: if that fails, the pause doubles, up to
 //! [`LONGEST_PAUSE`]. An installation is condemned, which is for its owner to be told and for services to
-//! switch it off, when a breaker was open for [`GIVEN_UP`] or it took too much [`OFFENCES`] times a day.
+//! switch it off, when a breaker was open for [`GIVEN_UP`] or it took too much [`OFFENCES`] times a day. One
+//! that must work is never condemned: switched off, it would let everything pass.
 //!
 //! All state is in memory, is bounded, and begins anew with the process.
 
@@ -46,12 +47,19 @@ impl Host {
     /// Stops an extension, `publisher/name`, or one version of it, `publisher/name@version`: it is not
     /// called any more, in running turns either.
     pub fn kill(&self, name: &str) {
-        self.inner().guard.killed.write().insert(name.to_owned());
+        self.inner().guard.killed.write().told.insert(name.to_owned());
     }
 
     /// Undoes [`Self::kill`], and what the settings said of this name.
     pub fn revive(&self, name: &str) {
-        self.inner().guard.killed.write().remove(name);
+        let mut killed = self.inner().guard.killed.write();
+        killed.told.remove(name);
+        killed.settings.remove(name);
+    }
+
+    /// What is killed, and nothing else but what the settings say: for several hosts to be told the same.
+    pub fn set_killed(&self, names: impl IntoIterator<Item = String>) {
+        self.inner().guard.killed.write().told = names.into_iter().collect();
     }
 
     /// The installations that have come to be condemned since this was last asked, each once.
@@ -70,8 +78,25 @@ impl Host {
 /// All of a host's breakers, and what is killed.
 #[derive(Default)]
 pub(crate) struct Guard {
-    killed: RwLock<BTreeSet<String>>,
+    killed: RwLock<Killed>,
     state: Mutex<State>,
+}
+
+/// Names of extensions, and of versions of them.
+#[derive(Default)]
+struct Killed {
+    settings: BTreeSet<String>,
+    told: BTreeSet<String>,
+}
+
+impl Killed {
+    fn is_empty(&self) -> bool {
+        self.settings.is_empty() && self.told.is_empty()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.settings.contains(name) || self.told.contains(name)
+    }
 }
 
 #[derive(Default)]
@@ -106,6 +131,8 @@ struct Open {
     pause: Duration,
     /// A trial is under way.
     probing: bool,
+    /// It is not given up.
+    is_needed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +146,7 @@ pub(crate) struct Permit {
     guard: Arc<Guard>,
     key: (InstallationId, Hook),
     probe: bool,
+    is_needed: bool,
 }
 
 /// The extension took what it may not, by its own doing alone: waiting too long is often another's fault.
@@ -132,7 +160,10 @@ const fn is_offence(outcome: Outcome) -> bool {
 impl Guard {
     pub fn new(killed: &[String]) -> Arc<Self> {
         Arc::new(Self {
-            killed: RwLock::new(killed.iter().cloned().collect()),
+            killed: RwLock::new(Killed {
+                settings: killed.iter().cloned().collect(),
+                told: BTreeSet::new(),
+            }),
             state: Mutex::default(),
         })
     }
@@ -140,11 +171,17 @@ impl Guard {
     pub fn is_killed(&self, name: &str, version: &str) -> bool {
         let killed = self.killed.read();
         // Most hosts have killed nothing, and need no name of name and version.
-        !killed.is_empty() && (killed.contains(name) || killed.contains(&format!("{name}@{version}")))
+        !killed.is_empty() && (killed.has(name) || killed.has(&format!("{name}@{version}")))
     }
 
-    /// Lets a call through, unless its breaker is open.
-    pub fn admit(self: &Arc<Self>, installation: InstallationId, hook: Hook, now: Timestamp) -> Option<Permit> {
+    /// Lets a call through, unless its breaker is open. `is_needed`: the extension must work.
+    pub fn admit(
+        self: &Arc<Self>,
+        installation: InstallationId,
+        hook: Hook,
+        is_needed: bool,
+        now: Timestamp,
+    ) -> Option<Permit> {
         let key = (installation, hook);
         let probe = match self
             .state
@@ -164,6 +201,7 @@ impl Guard {
             guard: Arc::clone(self),
             key,
             probe,
+            is_needed,
         })
     }
 
@@ -172,7 +210,11 @@ impl Guard {
         let given_up: Vec<_> = state
             .breakers
             .iter()
-            .filter(|(_, breaker)| breaker.open.is_some_and(|open| now.since(open.since) >= GIVEN_UP))
+            .filter(|(_, breaker)| {
+                breaker
+                    .open
+                    .is_some_and(|open| !open.is_needed && now.since(open.since) >= GIVEN_UP)
+            })
             .map(|((installation, hook), _)| (*installation, *hook))
             .collect();
         for (installation, hook) in given_up {
@@ -316,6 +358,7 @@ impl Permit {
                         until: now.plus(FIRST_PAUSE),
                         pause: FIRST_PAUSE,
                         probing: false,
+                        is_needed: self.is_needed,
                     }),
                     used: now.0,
                     ..Breaker::default()
@@ -324,7 +367,7 @@ impl Permit {
                 state.breakers.remove(&key);
             }
         }
-        if is_offence(outcome) {
+        if is_offence(outcome) && !self.is_needed {
             state.offended(key.0, outcome, now);
         }
     }

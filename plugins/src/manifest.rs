@@ -204,9 +204,45 @@ impl Manifest {
     }
 }
 
-/// What a manifest asks for that goes beyond `old`, and so needs consent.
+impl SecretDeclaration {
+    /// Whether the secret goes nowhere that it did not go by `old`, and in the same form.
+    fn stays_within(&self, old: &Self) -> bool {
+        let pattern = |host: &String| host.parse::<HostPattern>().ok();
+        let known: Vec<_> = old.hosts.iter().filter_map(pattern).collect();
+        let was_known = |host| pattern(host).is_some_and(|host| known.iter().any(|known| known.covers(&host)));
+        self.hosts.iter().all(was_known) && self.header.eq_ignore_ascii_case(&old.header) && self.format == old.format
+    }
+}
+
+impl std::fmt::Display for SecretDeclaration {
+    /// Where it goes, for its owner.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hosts = self.hosts.join(", ");
+        write!(
+            f,
+            "It goes to {hosts}, in the header `{}`, as `{}`.",
+            self.header, self.format
+        )
+    }
+}
+
+/// What `new` asks for that goes beyond what `old` asked for and what was granted, and so needs consent. A
+/// secret that was granted, and would go to other hosts or in another form, is among it.
 #[must_use]
-pub fn widened(old: &[Capability], new: &Manifest) -> Vec<Capability> {
-    let beyond = |asked: &&Capability| !old.iter().any(|had| had.covers(asked));
+pub fn widened(old: &Manifest, grants: &[Capability], new: &Manifest) -> Vec<Capability> {
+    let goes_elsewhere = |name: &String| {
+        let of = |manifest: &'_ Manifest| manifest.secrets.iter().find(|secret| secret.name == *name).cloned();
+        match (of(old), of(new)) {
+            (Some(old), Some(new)) => !new.stays_within(&old),
+            _ => true,
+        }
+    };
+    let beyond = |asked: &&Capability| match asked {
+        Capability::Secret(name) if grants.contains(asked) => goes_elsewhere(name),
+        _ => {
+            let mut known = old.permissions.keys().chain(grants);
+            !known.any(|had| had.covers(asked))
+        }
+    };
     new.permissions.keys().filter(beyond).cloned().collect()
 }

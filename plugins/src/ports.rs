@@ -42,6 +42,8 @@ pub struct KvWrite {
 pub enum KvFault {
     #[error("a value was changed by somebody else")]
     Conflict,
+    #[error("another version of the extension has been installed")]
+    OtherVersion,
     #[error("the installation has no room for more values")]
     Quota,
     #[error("the values cannot be reached")]
@@ -88,8 +90,10 @@ pub trait Ports: Send + Sync + 'static {
     /// Keys that begin so, in the order of their bytes, after `after`.
     async fn kv_keys(&self, prefix: KvKey, after: Option<String>, limit: u32) -> Result<Vec<String>, KvFault>;
 
-    /// All of these, or none: checks versions and the installation's room.
-    async fn kv_commit(&self, installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault>;
+    /// All of these, or none: checks versions and the installation's room. They are made by `version` of the
+    /// extension; if another one is installed by now, they are in a form that is not for it.
+    async fn kv_commit(&self, installation: InstallationId, version: &str, writes: Vec<KvWrite>)
+    -> Result<(), KvFault>;
 
     /// The names of secrets that are set.
     async fn secret_names(&self, installation: InstallationId) -> Vec<String>;
@@ -126,6 +130,8 @@ pub struct MemoryPorts {
     pub secrets: parking_lot::Mutex<BTreeMap<String, Secret>>,
     /// The latest, a thousand at most.
     pub events: parking_lot::Mutex<Vec<(InstallationId, ExtensionEvent)>>,
+    /// The version that is installed; whichever writes, if nobody says.
+    pub installed: parking_lot::Mutex<Option<String>>,
     /// What the model says; without one it is unavailable.
     pub completion: parking_lot::Mutex<Option<String>>,
     /// What answers requests; without it, they are sent.
@@ -149,7 +155,20 @@ impl Ports for MemoryPorts {
         Ok(keys.take(limit as usize).map(|key| key.key.clone()).collect())
     }
 
-    async fn kv_commit(&self, _installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault> {
+    async fn kv_commit(
+        &self,
+        _installation: InstallationId,
+        version: &str,
+        writes: Vec<KvWrite>,
+    ) -> Result<(), KvFault> {
+        if self
+            .installed
+            .lock()
+            .as_ref()
+            .is_some_and(|installed| installed != version)
+        {
+            return Err(KvFault::OtherVersion);
+        }
         let mut values = self.values.lock();
         let version = |values: &BTreeMap<KvKey, KvEntry>, key: &KvKey| values.get(key).map_or(0, |entry| entry.version);
         for write in &writes {

@@ -152,7 +152,9 @@ impl Runner<'_> {
         if patience.is_zero() {
             return Err(out_of_time());
         }
-        let permit = inner.guard.admit(member.installation, C::HOOK, inner.clock.now());
+        let permit = inner
+            .guard
+            .admit(member.installation, C::HOOK, member.fail_closed, inner.clock.now());
         let permit = permit.ok_or_else(|| failed(Outcome::BreakerOpen, "It failed too often lately."))?;
         let began = Instant::now();
         let mut is_again = false;
@@ -247,7 +249,8 @@ impl Runner<'_> {
             return Ok(());
         }
         let (ports, installation) = (Arc::clone(&self.host.inner().ports), member.installation);
-        let mut commit = tokio::spawn(async move { ports.kv_commit(installation, writes).await });
+        let version = member.version.clone();
+        let mut commit = tokio::spawn(async move { ports.kv_commit(installation, &version, writes).await });
         let fault = match tokio::time::timeout(COMMIT, &mut commit).await {
             Ok(Ok(Ok(()))) => return Ok(()),
             Ok(Ok(Err(fault))) => fault,
@@ -259,6 +262,7 @@ impl Runner<'_> {
         };
         let (outcome, message) = match fault {
             KvFault::Conflict => (Outcome::HostError, "A value was changed by somebody else meanwhile"),
+            KvFault::OtherVersion => (Outcome::HostError, "It was replaced by another version meanwhile"),
             KvFault::Quota => (Outcome::Denied, "There is no room for its values"),
             KvFault::Unavailable => (Outcome::HostError, "Its values could not be kept"),
         };

@@ -67,7 +67,13 @@ impl House {
             worker_arguments: Vec::new(),
             patience: Duration::from_secs(1),
         };
-        let host = Host::new(settings, compile, [7; 32], ports_of(ports.clone()), Arc::new(SystemClock));
+        let host = Host::new(
+            settings,
+            compile,
+            [7; 32],
+            ports_of(ports.clone()),
+            Arc::new(SystemClock),
+        );
         Self {
             host: host.expect("a host"),
             ports,

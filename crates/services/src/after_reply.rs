@@ -14,12 +14,18 @@ use tavern_domain::generation::{GenerationKind, GenerationStatus};
 use tavern_domain::{Code, Error, GenerationId, MessageId, Result};
 use tavern_plugins::turn::{AfterReply, Message, Role, TurnHooks};
 
+use crate::Shared;
 use crate::chat::Chats;
 use crate::gather::Wish;
 use crate::hooks::{self, no_room};
+use crate::lease::while_held;
 
 /// How long a server may take for a reply before another one may try.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// A third of a lease: one renewal may be lost.
+const RENEW_EVERY: Duration = Duration::from_secs(20);
+/// Which attempt it is of the server that stored the reply.
+const FIRST: u32 = 1;
 /// A job that was begun so often and never ended is given up.
 const TRIES: u32 = 3;
 /// Jobs that are taken at once.
@@ -35,7 +41,7 @@ impl Chats {
     /// Does the job of a reply that was just stored, in the background.
     pub(crate) fn begin_job(&self, generation: GenerationId) {
         let chats = self.clone();
-        self.0.tasks.spawn(async move { chats.do_job(generation).await });
+        self.0.tasks.spawn(async move { chats.do_job(generation, FIRST).await });
     }
 
     /// Takes over the jobs of servers that died, and does them.
@@ -43,13 +49,26 @@ impl Chats {
         let now = self.0.shared.clock.now();
         let extensions = &self.0.shared.store.extensions;
         let jobs = extensions.due_jobs(now, now.plus(LEASE), BATCH, TRIES).await?;
-        futures::future::join_all(jobs.iter().map(|job| self.do_job(job.generation))).await;
+        futures::future::join_all(jobs.iter().map(|job| self.do_job(job.generation, job.attempts))).await;
         Ok(())
     }
 
-    async fn do_job(&self, generation: GenerationId) {
-        let done = match self.after_reply(generation).await {
-            Ok(()) => self.0.shared.store.extensions.job_done(generation).await,
+    async fn do_job(&self, generation: GenerationId, attempt: u32) {
+        let Shared { store, clock, .. } = &*self.0.shared;
+        let renew = || async {
+            let until = clock.now().plus(LEASE);
+            let renewed = store.extensions.renew_job(generation, attempt, until).await;
+            renewed.unwrap_or_else(|error| {
+                tracing::warn!(%generation, ?error, "the lease of a job could not be renewed; it is tried again");
+                true
+            })
+        };
+        let Some(worked) = while_held(RENEW_EVERY, renew, Box::pin(self.after_reply(generation))).await else {
+            tracing::warn!(%generation, "another server has taken over the hooks after a reply");
+            return;
+        };
+        let done = match worked {
+            Ok(()) => store.extensions.job_done(generation, attempt).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use parking_lot::Mutex;
 use tavern_domain::extension::{
     Extension, ExtensionEvent, ExtensionFilter, ExtensionLog, ExtensionOrder, ExtensionVersion, Installation, Publisher,
 };
@@ -59,6 +60,8 @@ struct Inner {
     events: Events,
     kept: Kept,
     publications: Semaphore,
+    /// The last package that was looked at in a sweep.
+    swept: Mutex<Option<String>>,
     stop: CancellationToken,
 }
 
@@ -94,6 +97,7 @@ impl Extensions {
             events,
             kept: Kept::new(),
             publications: Semaphore::new(publish::AT_ONCE),
+            swept: Mutex::default(),
             stop,
         }));
         extensions.start_housekeeping();

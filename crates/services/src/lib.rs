@@ -18,6 +18,7 @@ mod gather;
 pub mod generation;
 mod group;
 mod hooks;
+mod lease;
 pub mod live;
 pub mod message;
 pub mod password;

@@ -26,6 +26,7 @@ use crate::character::count_chat;
 use crate::cursor::{Reader, Writer};
 use crate::db::{Db, DbResult, from_json, lists, only, to_json};
 use crate::entity::{chat_file, chat_session, generation, message as message_row, session_character, user_variables};
+use crate::extension::forget_chat;
 
 /// The tag of a cursor in a list of sessions.
 const SESSIONS: u8 = 32;
@@ -248,12 +249,12 @@ impl ChatStore {
         Ok(changed)
     }
 
-    /// The session, its messages and its generations are gone at once. `None` if there is no such session.
+    /// The session, its messages, its generations and what extensions keep for it are gone at once. `None` if there is no such session.
     pub async fn delete(&self, id: SessionId) -> Result<Option<DeletedSession>> {
         let tx = self.db.begin().await?;
-        if lock(&tx, id).await?.is_none() {
+        let Some(session) = lock(&tx, id).await? else {
             return Ok(None);
-        }
+        };
         let messages: Vec<Uuid> = message_row::Entity::find()
             .select_only()
             .column(message_row::Column::Id)
@@ -271,6 +272,8 @@ impl ChatStore {
             .await
             .db()?;
         chat_session::Entity::delete_by_id(id.uuid()).exec(&tx).await.db()?;
+        // After the session: whoever was just writing some of it has done so, and nobody begins to.
+        forget_chat(&tx, session.owner_id, id).await?;
         tx.commit().await.db()?;
         Ok(Some(DeletedSession {
             messages: messages.into_iter().map(MessageId::from_uuid).collect(),

@@ -24,6 +24,7 @@ use crate::entity::{extension, extension_version, publisher, publisher_key, user
 pub use installation::{InstallOutcome, InstallationStamp, SealedSecret, SecretChange, Switch, SwitchOutcome};
 pub(crate) use jobs::add_job;
 pub use list::{ExtensionQuery, ListedExtension};
+pub(crate) use values::forget_chat;
 pub use values::{StoredValue, ValueKey, ValueOutcome, ValueRoom, ValueWrite};
 
 /// Extensions. Cheap to clone.
@@ -108,6 +109,26 @@ impl ExtensionStore {
             .db()?;
         tx.commit().await.db()?;
         Ok(PublishOutcome::Published(extension))
+    }
+
+    /// How many names an account publishes under.
+    pub async fn publishers_of(&self, owner: UserId) -> Result<u64> {
+        let of_account = publisher::Entity::find().filter(publisher::Column::OwnerId.eq(owner.uuid()));
+        of_account.count(&self.db.read).await.db()
+    }
+
+    /// Whether some version is this package.
+    pub async fn is_published(&self, package_sha256: &str) -> Result<bool> {
+        let of_package =
+            extension_version::Entity::find().filter(extension_version::Column::PackageSha256.eq(package_sha256));
+        Ok(of_package.count(&self.db.read).await.db()? > 0)
+    }
+
+    /// What is stopped everywhere: `publisher/name` of extensions, `publisher/name@version` of versions.
+    pub async fn killed(&self) -> Result<Vec<String>> {
+        let sql = "SELECT name FROM extensions WHERE killed IS NOT NULL UNION ALL SELECT e.name || '@' || v.version FROM extension_versions v JOIN extensions e ON e.id = v.extension_id WHERE v.killed IS NOT NULL";
+        let rows = self.db.rows(sql.to_owned(), Vec::new()).await?;
+        rows.iter().map(|row| row.try_get_by_index(0).db()).collect()
     }
 
     pub async fn publisher(&self, name: &str) -> Result<Option<Publisher>> {

@@ -5,6 +5,7 @@ struct Bench {
     guard: Arc<Guard>,
     clock: ManualClock,
     installation: InstallationId,
+    is_needed: bool,
 }
 
 impl Bench {
@@ -13,6 +14,7 @@ impl Bench {
             guard: Arc::default(),
             clock: ManualClock::at(Timestamp(1_700_000_000_000)),
             installation: InstallationId::new(),
+            is_needed: false,
         }
     }
 
@@ -20,7 +22,7 @@ impl Bench {
     fn call(&self, outcome: Outcome) -> bool {
         let permit = self
             .guard
-            .admit(self.installation, Hook::BeforePrompt, self.clock.now());
+            .admit(self.installation, Hook::BeforePrompt, self.is_needed, self.clock.now());
         permit.map(|permit| permit.report(outcome, self.clock.now())).is_some()
     }
 
@@ -49,11 +51,11 @@ fn an_open_breaker_is_of_one_hook_and_one_installation() {
     let bench = Bench::new();
     bench.calls(Outcome::Trap, 3);
     let now = bench.clock.now();
-    assert!(bench.guard.admit(bench.installation, Hook::Tool, now).is_some());
+    assert!(bench.guard.admit(bench.installation, Hook::Tool, false, now).is_some());
     assert!(
         bench
             .guard
-            .admit(InstallationId::new(), Hook::BeforePrompt, now)
+            .admit(InstallationId::new(), Hook::BeforePrompt, false, now)
             .is_some()
     );
 }
@@ -98,7 +100,7 @@ fn half_open_it_lets_one_call_through_and_success_closes_it() {
     let now = bench.clock.now();
     let probe = bench
         .guard
-        .admit(bench.installation, Hook::BeforePrompt, now)
+        .admit(bench.installation, Hook::BeforePrompt, false, now)
         .expect("a trial");
     assert!(!bench.call(Outcome::Ok), "only one at a time");
     probe.report(Outcome::Ok, now);
@@ -113,7 +115,7 @@ fn a_trial_that_was_dropped_or_found_no_place_leaves_the_next_one_to_try() {
     drop(
         bench
             .guard
-            .admit(bench.installation, Hook::BeforePrompt, bench.clock.now()),
+            .admit(bench.installation, Hook::BeforePrompt, false, bench.clock.now()),
     );
     assert!(bench.call(Outcome::PoolBusy));
     assert!(bench.call(Outcome::Ok));
@@ -166,6 +168,25 @@ fn five_offences_in_a_day_condemn_and_four_do_not() {
 }
 
 #[test]
+fn what_must_work_is_never_condemned_and_its_breaker_stays_open() {
+    let bench = Bench {
+        is_needed: true,
+        ..Bench::new()
+    };
+    bench.calls(Outcome::OutOfFuel, CALLS);
+    assert!(!bench.call(Outcome::Ok), "it rests");
+    assert!(bench.condemned().is_empty());
+    let mut slept = Duration::ZERO;
+    while slept < GIVEN_UP * 2 {
+        bench.clock.advance(LONGEST_PAUSE);
+        slept += LONGEST_PAUSE;
+        assert!(bench.call(Outcome::OutOfFuel), "it is tried");
+        assert!(!bench.call(Outcome::OutOfFuel), "and rests again");
+        assert!(bench.condemned().is_empty());
+    }
+}
+
+#[test]
 fn offences_of_yesterday_are_forgotten() {
     let bench = Bench::new();
     bench.calls(Outcome::OutOfFuel, 4);
@@ -192,7 +213,7 @@ fn what_works_leaves_no_state_and_what_fails_a_bounded_one() {
         let now = bench.clock.now();
         let permit = bench
             .guard
-            .admit(InstallationId::new(), Hook::Tool, now)
+            .admit(InstallationId::new(), Hook::Tool, false, now)
             .expect("closed");
         permit.report(Outcome::OutOfFuel, now);
     }
@@ -206,4 +227,15 @@ fn a_name_kills_all_versions_and_a_version_itself() {
     assert!(guard.is_killed("a/one", "3.0.0"));
     assert!(guard.is_killed("a/two", "1.0.0"));
     assert!(!guard.is_killed("a/two", "1.0.1"));
+}
+
+#[test]
+fn what_is_told_replaces_what_was_told_and_not_what_the_settings_say() {
+    let house = crate::testing::House::with(|settings| settings.killed = vec!["a/one".into()]);
+    let killed = |name: &str| house.host.inner().guard.is_killed(name, "1.0.0");
+    house.host.kill("a/two");
+    house.host.set_killed(["a/three@1.0.0".to_owned()]);
+    assert_eq!(["a/one", "a/two", "a/three"].map(killed), [true, false, true]);
+    house.host.set_killed([]);
+    assert_eq!(["a/one", "a/two", "a/three"].map(killed), [true, false, false]);
 }

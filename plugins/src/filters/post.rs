@@ -216,7 +216,10 @@ impl Post {
     async fn open(&mut self) -> Result<(), Failure> {
         let inner = self.host.inner();
         let now = inner.clock.now();
-        let permit = inner.guard.admit(self.member.installation, Hook::StreamFilter, now);
+        let member = &self.member;
+        let permit = inner
+            .guard
+            .admit(member.installation, Hook::StreamFilter, member.fail_closed, now);
         let permit = permit.ok_or_else(|| failed(Outcome::BreakerOpen, "It failed too often lately."))?;
         let limits = &inner.settings.limits;
         let limits = scaled(limits, &self.member, limits.fuel_prompt, limits.wall_ms);

@@ -93,7 +93,7 @@ impl Write {
 impl From<KvFault> for KvError {
     fn from(fault: KvFault) -> Self {
         match fault {
-            KvFault::Conflict => Self::Conflict,
+            KvFault::Conflict | KvFault::OtherVersion => Self::Conflict,
             KvFault::Quota => Self::Quota,
             KvFault::Unavailable => Self::Unavailable,
         }

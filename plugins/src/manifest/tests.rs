@@ -578,11 +578,52 @@ fn what_is_effective_is_asked_for_and_granted_and_allowed() {
 #[test]
 fn only_what_goes_beyond_needs_consent() {
     let manifest = Manifest::parse(WHOLE).expect("it is whole");
-    assert_eq!(widened(&manifest.capabilities(), &manifest), []);
-    let mut old = manifest.capabilities();
-    old.retain(|capability| !matches!(capability, Capability::History(_) | Capability::Macros));
-    old.push(Capability::History(10));
-    assert_eq!(widened(&old, &manifest), [Capability::History(20), Capability::Macros]);
+    assert_eq!(widened(&manifest, &manifest.capabilities(), &manifest), []);
+    let mut old = manifest.clone();
+    old.permissions
+        .retain(|capability, _| !matches!(capability, Capability::History(_) | Capability::Macros));
+    let more = [Capability::History(20), Capability::Macros];
+    assert_eq!(widened(&old, &[Capability::History(10)], &manifest), more);
+    assert_eq!(widened(&old, &more, &manifest), []);
+}
+
+#[test]
+fn a_secret_that_would_go_elsewhere_or_in_another_form_needs_consent() {
+    let with = |change: fn(&mut SecretDeclaration)| {
+        let mut manifest = Manifest::parse(WHOLE).expect("it is whole");
+        manifest.secrets[0].hosts = vec!["*.example.org".into(), "api.example.net".into()];
+        change(&mut manifest.secrets[0]);
+        manifest
+    };
+    let old = with(|_| {});
+    let secret = Capability::Secret(old.secrets[0].name.clone());
+    let grants = old.capabilities();
+    let narrower: [fn(&mut SecretDeclaration); 4] = [
+        |_| {},
+        |secret| secret.title = "Another title".into(),
+        |secret| secret.hosts.truncate(1),
+        |secret| secret.hosts = vec!["api.example.org".into()],
+    ];
+    for change in narrower {
+        assert_eq!(widened(&old, &grants, &with(change)), []);
+    }
+    let wider: [fn(&mut SecretDeclaration); 5] = [
+        |secret| secret.hosts.push("stats.author.example".into()),
+        |secret| secret.hosts = vec!["example.org".into()],
+        |secret| secret.hosts = vec!["*.example.net".into()],
+        |secret| secret.header = "X-Other".into(),
+        |secret| secret.format = "x {}".into(),
+    ];
+    for change in wider {
+        let new = with(change);
+        assert_eq!(
+            widened(&old, &grants, &new),
+            std::slice::from_ref(&secret),
+            "{:?}",
+            new.secrets[0]
+        );
+        assert_eq!(widened(&old, &[], &new), [], "what was not granted goes nowhere");
+    }
 }
 
 #[test]

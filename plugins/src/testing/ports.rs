@@ -29,9 +29,14 @@ impl Ports for SlowPorts {
         self.memory.kv_keys(prefix, after, limit).await
     }
 
-    async fn kv_commit(&self, installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault> {
+    async fn kv_commit(
+        &self,
+        installation: InstallationId,
+        version: &str,
+        writes: Vec<KvWrite>,
+    ) -> Result<(), KvFault> {
         tokio::task::yield_now().await;
-        self.memory.kv_commit(installation, writes).await
+        self.memory.kv_commit(installation, version, writes).await
     }
 
     async fn secret_names(&self, installation: InstallationId) -> Vec<String> {

@@ -327,6 +327,23 @@ async fn writes_that_cannot_be_kept_are_a_failure_that_says_why() {
 }
 
 #[tokio::test]
+async fn writes_of_a_version_that_was_replaced_are_refused_and_nothing_of_the_result_is_used() {
+    let house = House::new();
+    let act = Act::Both(WRITES, json!({"ok": []}));
+    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![act]));
+    *house.ports.installed.lock() = Some("2.0.0".into());
+    let mut hooks = hooks(&house, vec![member]);
+    hooks.before_prompt(&[]).await;
+    assert_eq!(outcomes(&hooks), [Outcome::HostError], "the extension is not at fault");
+    let trace = &hooks.traces()[0];
+    assert!(
+        trace.notes.iter().any(|note| note.contains("another version")),
+        "{trace:?}"
+    );
+    assert!(house.ports.values.lock().is_empty());
+}
+
+#[tokio::test]
 async fn a_look_at_a_prompt_writes_nothing_and_tells_nobody() {
     let house = House::new();
     let act = Act::Both(WRITES, json!({"ok": []}));
@@ -676,7 +693,7 @@ async fn all_extensions_together_have_no_more_than_the_time_of_a_chain() {
             .host
             .inner()
             .guard
-            .admit(installation, Hook::BeforePrompt, now)
+            .admit(installation, Hook::BeforePrompt, false, now)
             .is_some()
     );
     house.assert_all_free();
@@ -839,10 +856,15 @@ impl Ports for Slow {
         self.ports.kv_keys(prefix, after, limit).await
     }
 
-    async fn kv_commit(&self, installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault> {
+    async fn kv_commit(
+        &self,
+        installation: InstallationId,
+        version: &str,
+        writes: Vec<KvWrite>,
+    ) -> Result<(), KvFault> {
         self.begun.notify_one();
         self.go_on.notified().await;
-        self.ports.kv_commit(installation, writes).await?;
+        self.ports.kv_commit(installation, version, writes).await?;
         self.begun.notify_one();
         Ok(())
     }

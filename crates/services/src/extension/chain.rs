@@ -24,9 +24,12 @@ use crate::Shared;
 const CHAINS: u64 = 10_000;
 const VERSIONS: u64 = 2_000;
 
+/// Where packages lie.
+pub(super) const PACKAGES: &str = "extensions";
+
 /// Where a package lies.
 pub(super) fn package_key(sha256: &str) -> String {
-    format!("extensions/{sha256}")
+    format!("{PACKAGES}/{sha256}")
 }
 
 /// What is the same for all who have a version.

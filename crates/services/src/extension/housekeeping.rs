@@ -1,4 +1,5 @@
-//! What is done now and then: what has expired goes, and what fails too often is switched off.
+//! What is done now and then: what has expired or belongs to nothing goes, what fails too often is switched
+//! off, and what operators have stopped on any server is stopped here, and nothing else.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use tavern_domain::Result;
 use tavern_plugins::breaker::Condemned;
 
 use super::Extensions;
+use super::chain::{PACKAGES, package_key};
 use super::{events, ports};
 use crate::Shared;
 
@@ -15,8 +17,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: u32 = 60;
 /// How long it can be seen what was called for a reply: as long as what was sent for it.
 const TRACES_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A package this young may belong to a publication that is still to store its version.
+pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// Rows deleted at once.
 const BATCH: u32 = 500;
+/// Packages looked at in one sweep.
+const PACKAGES_AT_ONCE: usize = 500;
 
 impl Extensions {
     pub(super) fn start_housekeeping(&self) {
@@ -34,6 +40,9 @@ impl Extensions {
                         ?error,
                         "installations that fail could not be switched off; it is tried again"
                     );
+                }
+                if let Err(error) = extensions.look_who_is_stopped().await {
+                    tracing::error!(?error, "what operators have stopped cannot be read; it is tried again");
                 }
                 if look.is_multiple_of(SWEEP_EVERY)
                     && let Err(error) = extensions.sweep().await
@@ -60,19 +69,49 @@ impl Extensions {
         Ok(())
     }
 
+    /// Turns that are under way learn so what was stopped on another server, and hosts what runs again.
+    pub(crate) async fn look_who_is_stopped(&self) -> Result<()> {
+        let killed = self.0.shared.store.extensions.killed().await?;
+        self.0.host.set_killed(killed);
+        Ok(())
+    }
+
     /// Forgets what has expired.
     pub(crate) async fn sweep(&self) -> Result<()> {
         let Shared { store, clock, .. } = &*self.0.shared;
         let now = clock.now();
         store.extensions.sweep_values(now).await?;
         store.extensions.delete_logs_before(now.minus(events::KEPT)).await?;
-        store.extensions.delete_budgets_before(ports::day(now)).await?;
+        while store.extensions.delete_budgets_before(ports::day(now), BATCH).await? > 0 {}
         while store
             .extensions
             .delete_traces_before(now.minus(TRACES_KEPT), BATCH)
             .await?
             > 0
         {}
+        self.sweep_packages().await
+    }
+
+    /// Deletes packages that are no version's: what was refused after it was stored, or a crash left behind.
+    /// One pass looks at so many, the next at those behind them, and so round and round.
+    async fn sweep_packages(&self) -> Result<()> {
+        let Shared { store, clock, .. } = &*self.0.shared;
+        let after = self.0.swept.lock().clone();
+        let packages = store.objects.list(PACKAGES, after.as_deref(), PACKAGES_AT_ONCE).await?;
+        let last = packages.last().filter(|_| packages.len() == PACKAGES_AT_ONCE);
+        let last = last.map(|package| package.key.clone());
+        let now = clock.now();
+        for package in packages.iter().filter(|package| package.stored_at.plus(GRACE) < now) {
+            // Whatever else lies there is not ours.
+            let Some((_, sha256)) = package.key.split_once('/') else {
+                continue;
+            };
+            if package.key == package_key(sha256) && !store.extensions.is_published(sha256).await? {
+                store.objects.delete(&package.key).await?;
+                tracing::info!(package = sha256, "swept a package that is no version's");
+            }
+        }
+        *self.0.swept.lock() = last;
         Ok(())
     }
 }

@@ -100,16 +100,23 @@ impl Ports for HousePorts {
         reached(found.await)
     }
 
-    async fn kv_commit(&self, installation: InstallationId, writes: Vec<KvWrite>) -> Result<(), KvFault> {
+    async fn kv_commit(
+        &self,
+        installation: InstallationId,
+        version: &str,
+        writes: Vec<KvWrite>,
+    ) -> Result<(), KvFault> {
         if writes.is_empty() {
             return Ok(());
         }
         let now = self.shared.clock.now();
         let writes: Vec<_> = writes.into_iter().map(to_write).collect();
         let extensions = &self.shared.store.extensions;
-        match reached(extensions.write_values(installation, &writes, self.room, now).await)? {
+        let written = extensions.write_values(installation, version, &writes, self.room, now);
+        match reached(written.await)? {
             ValueOutcome::Written => Ok(()),
             ValueOutcome::Conflict => Err(KvFault::Conflict),
+            ValueOutcome::OtherVersion => Err(KvFault::OtherVersion),
             ValueOutcome::Full => Err(KvFault::Quota),
             ValueOutcome::Gone => Err(KvFault::Unavailable),
         }

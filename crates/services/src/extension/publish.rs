@@ -130,7 +130,7 @@ impl Extensions {
         let (extension, version) = self.described(owner, existing.as_ref(), &package, &bytes, &key, report)?;
         // The package first: a row is never without its package.
         let sha256 = &version.package_sha256;
-        store.objects.put(&package_key(sha256), bytes).await?;
+        store.objects.put(&package_key(sha256), bytes.clone()).await?;
         let hooks: Vec<Hook> = package.manifest.hooks.keys().copied().collect();
         let keywords = about.keywords.join(" ");
         let words = fold(&format!("{name} {} {} {keywords}", about.title, about.summary));
@@ -150,6 +150,11 @@ impl Extensions {
             .await?;
         match outcome {
             PublishOutcome::Published(extension) => {
+                // One that was refused before may have lain there long enough to be swept just now.
+                let key = package_key(&version.package_sha256);
+                if !store.objects.exists(&key).await? {
+                    store.objects.put(&key, bytes).await?;
+                }
                 let version = ExtensionVersion {
                     extension: extension.id,
                     ..version
@@ -164,16 +169,20 @@ impl Extensions {
                 "package",
                 "Another version was published at the same time. Try again.",
             )),
-            PublishOutcome::TooManyPublishers => Err(check(
-                "publisher",
-                Code::QuotaExceeded,
-                "package",
-                format!(
-                    "An account publishes under at most {} names.",
-                    self.0.shared.limits.publishers_per_user
-                ),
-            )),
+            PublishOutcome::TooManyPublishers => Err(self.too_many_names()),
         }
+    }
+
+    fn too_many_names(&self) -> Refusal {
+        check(
+            "publisher",
+            Code::QuotaExceeded,
+            "package",
+            format!(
+                "An account publishes under at most {} names.",
+                self.0.shared.limits.publishers_per_user
+            ),
+        )
     }
 
     /// Reads the package, off the threads that serve others.
@@ -217,6 +226,10 @@ impl Extensions {
                 known.keys
             }
             None => {
+                let names = self.0.shared.store.extensions.publishers_of(owner).await?;
+                if names >= u64::from(self.0.shared.limits.publishers_per_user) {
+                    return Err(self.too_many_names());
+                }
                 let Some((id, line)) = public_key else {
                     return Err(check(
                         "signature.key",

@@ -2,9 +2,11 @@
 
 mod events;
 mod guest;
+mod housekeeping;
 mod install;
 mod ports;
 mod publish;
+mod swap;
 mod upgrade;
 
 use std::sync::Arc;
@@ -12,11 +14,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tavern_domain::actor::SignedIn;
-use tavern_domain::extension::{Capability, ExtensionEvent, Installation, Outcome};
+use tavern_domain::extension::{Capability, ExtensionEvent, Installation, Outcome, PluginTrace};
 use tavern_domain::{Actor, Clock as _, Code, Error, Limits, Role, Timestamp};
 use tavern_plugins::breaker;
 use tavern_plugins::settings::PluginSettings;
-use tavern_plugins::turn::{Message, Role as Speaker, TurnFacts};
+use tavern_plugins::turn::{Message, Role as Speaker, TurnFacts, TurnHooks};
 
 use super::publish::VersionPublished;
 use super::{Extensions, NewInstallation};
@@ -38,7 +40,11 @@ impl Shop {
     }
 
     async fn with(limits: Limits) -> Self {
-        let house = House::with(limits, PluginSettings::default()).await;
+        Self::with_settings(limits, PluginSettings::default()).await
+    }
+
+    async fn with_settings(limits: Limits, settings: PluginSettings) -> Self {
+        let house = House::with(limits, settings).await;
         let ann = house.user("ann").await;
         Self {
             house,
@@ -72,6 +78,35 @@ impl Shop {
         self.offer(draft).await.unwrap()
     }
 
+    /// A turn of Ann's that has begun.
+    async fn turn(&self) -> TurnHooks {
+        let chain = self.extensions().chain(self.ann.user_id().unwrap()).await.unwrap();
+        let facts = TurnFacts {
+            turn: "gen_1".into(),
+            chat: "ses_1".into(),
+            user: self.ann.user_id().unwrap().to_string(),
+            user_name: "Ann".into(),
+            persona: String::new(),
+            character: None,
+            kind: "normal".into(),
+            locale: String::new(),
+            model: "story".into(),
+            context_tokens: 4_096,
+            reply_tokens: 512,
+            variables: Vec::new(),
+            seed: 7,
+            now: self.house.clock.now(),
+            dry_run: false,
+            count: Arc::new(|_| 1),
+        };
+        self.extensions().host().turn(chain, facts)
+    }
+
+    /// What becomes of the one extension after a reply of Ann's.
+    async fn replied(&self) -> PluginTrace {
+        after_reply(&mut self.turn().await).await
+    }
+
     async fn installed(&self, actor: &Actor) -> Installation {
         let new = NewInstallation {
             name: NAME.into(),
@@ -80,6 +115,17 @@ impl Shop {
         };
         self.extensions().install(actor, new).await.unwrap()
     }
+}
+
+async fn after_reply(turn: &mut TurnHooks) -> PluginTrace {
+    let reply = Message {
+        id: "msg_1".into(),
+        role: Speaker::Assistant,
+        name: None,
+        text: "Good night.".into(),
+    };
+    turn.after_reply(&[], None, &reply).await;
+    turn.take_traces().pop().unwrap()
 }
 
 fn moderator(actor: &Actor) -> Actor {
@@ -168,13 +214,7 @@ async fn nothing_runs_where_extensions_are_switched_off() {
         enabled: false,
         ..PluginSettings::default()
     };
-    let house = House::with(Limits::default(), settings).await;
-    let ann = house.user("ann").await;
-    let shop = Shop {
-        house,
-        author: Author::new(),
-        ann,
-    };
+    let shop = Shop::with_settings(Limits::default(), settings).await;
     let chain = shop.extensions().chain(shop.ann.user_id().unwrap()).await.unwrap();
     assert!(chain.is_empty());
 }

@@ -16,6 +16,8 @@ use super::ports::{room, to_write};
 
 /// Versions that can be gone back to.
 const PREVIOUS: usize = 3;
+/// How often values are moved that are written meanwhile.
+const MOVES: u32 = 5;
 
 /// What an upgrade goes to, and on which terms.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +80,7 @@ impl Extensions {
     }
 
     /// What the version that waits for consent asks for beyond what is asked for and granted now, with its
-    /// reasons; nothing if none waits.
+    /// reasons, and of secrets where they would go; nothing if none waits.
     ///
     /// # Errors
     /// If the store fails.
@@ -88,22 +90,25 @@ impl Extensions {
         };
         let becomes = self.loaded(&installation.name, pending).await?;
         let more = self.widened(installation, &becomes).await?;
-        let reason = |capability: &Capability| becomes.manifest.permissions.get(capability).cloned();
-        Ok(more
-            .into_iter()
-            .map(|capability| {
-                let reason = reason(&capability).unwrap_or_default();
-                (capability, reason)
-            })
-            .collect())
+        let manifest = &becomes.manifest;
+        let with_reason = |capability: Capability| {
+            let mut reason = manifest.permissions.get(&capability).cloned().unwrap_or_default();
+            let secret = manifest
+                .secrets
+                .iter()
+                .find(|secret| capability == Capability::Secret(secret.name.clone()));
+            if let Some(secret) = secret {
+                reason.push_str(&format!(" {secret}"));
+            }
+            (capability, reason)
+        };
+        Ok(more.into_iter().map(with_reason).collect())
     }
 
     /// What a version may do that the installation has neither been asked for nor granted.
     async fn widened(&self, stored: &Installation, becomes: &Loaded) -> Result<Vec<Capability>> {
         let was = self.loaded(&stored.name, stored.version_id).await?;
-        let mut known = was.manifest.capabilities();
-        known.extend_from_slice(&stored.grants);
-        Ok(widened(&known, &becomes.manifest))
+        Ok(widened(&was.manifest, &stored.grants, &becomes.manifest))
     }
 
     /// Notes that a version waits for consent.
@@ -155,28 +160,44 @@ impl Extensions {
         self.fits("version", becomes, &changed).await?;
         self.judge(becomes, &changed).await?;
         let member = Arc::new(becomes.member(&changed, self.0.host.settings()));
-        let migrated = self.0.host.migrate(&member, &stored.version).await;
-        let writes = migrated.map_err(|failed| match failed.outcome {
-            Outcome::PoolBusy | Outcome::HostError => not_now(failed),
-            _ => Error::of_field(
-                Code::PluginError,
-                "",
-                format!("The extension cannot take its values to {}: {failed}", becomes.version),
-            ),
-        })?;
         self.step(&mut changed);
-        let switch = Switch::Upgrade {
-            keep: stored.version_id,
-            writes: writes.into_iter().map(to_write).collect(),
-            room: room(self.limits()),
-            now: changed.updated_at,
-        };
         let secrets = self.sealed(stored.id, configuration.secrets)?;
         let extensions = &self.0.shared.store.extensions;
-        match extensions.switch(&changed, stored.revision, &secrets, &switch).await? {
+        let mut outcome = SwitchOutcome::ValuesChanged;
+        // Turns go on, and write what the extension has read already: then it moves the values once more.
+        for _ in 0..MOVES {
+            let seen = extensions.values_revision(stored.id).await?;
+            let migrated = self.0.host.migrate(&member, &stored.version).await;
+            let writes = migrated.map_err(|failed| match failed.outcome {
+                Outcome::PoolBusy | Outcome::HostError => not_now(failed),
+                _ => Error::of_field(
+                    Code::PluginError,
+                    "",
+                    format!("The extension cannot take its values to {}: {failed}", becomes.version),
+                ),
+            })?;
+            let switch = Switch::Upgrade {
+                keep: stored.version_id,
+                seen,
+                writes: writes.into_iter().map(to_write).collect(),
+                room: room(self.limits()),
+                now: changed.updated_at,
+            };
+            outcome = extensions.switch(&changed, stored.revision, &secrets, &switch).await?;
+            if outcome != SwitchOutcome::ValuesChanged {
+                break;
+            }
+        }
+        match outcome {
             SwitchOutcome::Switched => {}
             SwitchOutcome::Changed | SwitchOutcome::Refused(ValueOutcome::Conflict | ValueOutcome::Gone) => {
                 return Err(outdated());
+            }
+            SwitchOutcome::ValuesChanged => {
+                return Err(Error::conflict(
+                    "",
+                    "The extension's values changed each time they were moved. Try again when no reply is being written.",
+                ));
             }
             SwitchOutcome::Refused(_) => {
                 return Err(Error::of_field(
@@ -195,11 +216,13 @@ impl Extensions {
         Ok(changed)
     }
 
-    /// Goes back to the version before, with its grants, configuration and values as they were.
+    /// Goes back to the version before, with its grants, configuration and values as they were. What was
+    /// switched off because it kept failing is on again.
     ///
     /// # Errors
     /// UNAUTHENTICATED; NOT_FOUND for what is not the caller's; CONFLICT if there is no version before, an
-    /// operator has stopped it, or the installation has changed since (on `expectedRevision`).
+    /// operator has stopped it, it does not take its configuration any more or has no place among the other
+    /// extensions, or the installation has changed since (on `expectedRevision`).
     pub async fn rollback(
         &self,
         actor: &Actor,
@@ -221,21 +244,41 @@ impl Extensions {
                 format!("Version {} was stopped by an operator.", back.version),
             ));
         }
+        let becomes = self.loaded(&stored.name, back.version_id).await?;
+        let mut problems = Problems::new();
+        let config = configuration(&mut problems, &becomes, &back.config).rest;
+        problems.finish().map_err(|error| {
+            Error::conflict(
+                "",
+                format!(
+                    "Version {} does not take its configuration any more: {error}",
+                    back.version
+                ),
+            )
+        })?;
+        let asked = becomes.manifest.capabilities();
+        let is_asked = |grant: &Capability| asked.iter().any(|asked| asked.covers(grant));
         let mut changed = Installation {
             version_id: back.version_id,
             version: back.version,
-            grants: back.grants,
-            config: back.config,
+            grants: back.grants.into_iter().filter(is_asked).collect(),
+            config,
+            enabled: stored.enabled || stored.disabled_reason.is_some(),
+            disabled_reason: None,
             pending: None,
             previous: previous.collect(),
             ..stored.clone()
         };
+        self.fits("", &becomes, &changed).await?;
         self.step(&mut changed);
         let switch = Switch::Rollback(changed.version_id);
         match extensions.switch(&changed, stored.revision, &[], &switch).await? {
             SwitchOutcome::Switched => {}
-            SwitchOutcome::Changed | SwitchOutcome::Refused(_) => return Err(outdated()),
+            SwitchOutcome::Changed | SwitchOutcome::ValuesChanged | SwitchOutcome::Refused(_) => {
+                return Err(outdated());
+            }
         }
+        self.0.host.forgive(id);
         self.0.events.changed(id, "rolled back", &changed.version);
         if let Ok(loaded) = self.loaded(&changed.name, changed.version_id).await {
             self.ready(&loaded).await;

@@ -23,6 +23,8 @@ pub struct Model {
     pub previous: String,
     pub disabled_reason: Option<String>,
     pub revision: i32,
+    /// How often its values were written.
+    pub values_revision: i64,
     pub created_at: i64,
     pub updated_at: i64,
 }

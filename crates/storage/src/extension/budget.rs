@@ -1,4 +1,5 @@
-//! What installations used of their models' tokens, by the day.
+//! What extensions used of an account's tokens, by the day. It is counted for the extension and not for
+//! the installation: installing anew gives no new budget.
 
 use sea_orm::{ConnectionTrait, Statement};
 use tavern_domain::{InstallationId, Result};
@@ -8,7 +9,7 @@ use crate::db::DbResult;
 
 impl ExtensionStore {
     /// Takes so many tokens out of a day's budget. Gives what is left of it; `None`, and nothing is
-    /// taken, if that was too little.
+    /// taken, if that was too little, or the installation is gone.
     pub async fn reserve_tokens(
         &self,
         installation: InstallationId,
@@ -21,13 +22,13 @@ impl ExtensionStore {
         let backend = self.db.backend();
         let first = Statement::from_sql_and_values(
             backend,
-            "INSERT INTO model_budgets (installation_id, day, tokens) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
+            "INSERT INTO extension_budgets (owner_id, extension_id, day, tokens) SELECT owner_id, extension_id, $2, 0 FROM installations WHERE id = $1 ON CONFLICT DO NOTHING",
             [installation.uuid().into(), day.into()],
         );
         tx.execute_raw(first).await.db()?;
         let take = Statement::from_sql_and_values(
             backend,
-            "UPDATE model_budgets SET tokens = tokens + $3 WHERE installation_id = $1 AND day = $2 AND tokens <= $4 RETURNING tokens",
+            "UPDATE extension_budgets SET tokens = tokens + $3 WHERE (owner_id, extension_id) IN (SELECT owner_id, extension_id FROM installations WHERE id = $1) AND day = $2 AND tokens <= $4 RETURNING tokens",
             [
                 installation.uuid().into(),
                 day.into(),
@@ -43,11 +44,11 @@ impl ExtensionStore {
         Ok(Some(u64::try_from(budget - used).unwrap_or(0)))
     }
 
-    /// What was reserved turned out to be this much.
+    /// What was reserved turned out to be this much. Of an installation that is gone it stays as it was.
     pub async fn settle_tokens(&self, installation: InstallationId, day: i32, reserved: u64, used: u64) -> Result<()> {
         let settle = Statement::from_sql_and_values(
             self.db.backend(),
-            "UPDATE model_budgets SET tokens = tokens - $3 + $4 WHERE installation_id = $1 AND day = $2",
+            "UPDATE extension_budgets SET tokens = tokens - $3 + $4 WHERE (owner_id, extension_id) IN (SELECT owner_id, extension_id FROM installations WHERE id = $1) AND day = $2",
             [
                 installation.uuid().into(),
                 day.into(),
@@ -59,12 +60,12 @@ impl ExtensionStore {
         Ok(())
     }
 
-    /// Forgets the days before this one.
-    pub async fn delete_budgets_before(&self, day: i32) -> Result<u64> {
+    /// Forgets the days before this one, at most `limit` of them. How many.
+    pub async fn delete_budgets_before(&self, day: i32, limit: u32) -> Result<u64> {
         let old = Statement::from_sql_and_values(
             self.db.backend(),
-            "DELETE FROM model_budgets WHERE day < $1",
-            [day.into()],
+            "DELETE FROM extension_budgets WHERE (owner_id, extension_id, day) IN (SELECT owner_id, extension_id, day FROM extension_budgets WHERE day < $1 LIMIT $2)",
+            [day.into(), i64::from(limit).into()],
         );
         Ok(self.db.write.execute_raw(old).await.db()?.rows_affected())
     }

@@ -53,9 +53,11 @@ pub enum SecretChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Switch {
     /// They are kept as they are for `keep`, the version until now; then `writes` are made. What was kept
-    /// for versions other than `keep` and those in `previous` goes.
+    /// for versions other than `keep` and those in `previous` goes. `seen` is the
+    /// [revision](ExtensionStore::values_revision) of the values that `writes` were made from.
     Upgrade {
         keep: ExtensionVersionId,
+        seen: i64,
         writes: Vec<ValueWrite>,
         room: ValueRoom,
         now: Timestamp,
@@ -70,6 +72,8 @@ pub enum SwitchOutcome {
     Switched,
     /// The installation has changed since, or is gone.
     Changed,
+    /// The values have.
+    ValuesChanged,
     /// The writes cannot be made.
     Refused(ValueOutcome),
 }
@@ -200,13 +204,18 @@ impl ExtensionStore {
         match switch {
             Switch::Upgrade {
                 keep,
+                seen,
                 writes,
                 room,
                 now,
             } => {
+                let stored = only(installation::Entity::find_by_id(changed.id.uuid()), &tx).await?;
+                if stored.is_none_or(|row| row.values_revision != *seen) {
+                    return Ok(SwitchOutcome::ValuesChanged);
+                }
                 let kept: Vec<_> = changed.previous.iter().map(|previous| previous.version_id).collect();
                 values::keep(&tx, changed.id, *keep, &kept).await?;
-                let written = values::write(&tx, changed.id, writes, *room, *now).await?;
+                let written = values::write(&tx, changed.id, &changed.version, writes, *room, *now).await?;
                 if written != ValueOutcome::Written {
                     return Ok(SwitchOutcome::Refused(written));
                 }

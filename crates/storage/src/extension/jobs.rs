@@ -79,9 +79,26 @@ impl ExtensionStore {
         Ok(taken)
     }
 
-    /// Nothing is left to do after this reply.
-    pub async fn job_done(&self, generation: GenerationId) -> Result<()> {
-        after_reply_job::Entity::delete_by_id(generation.uuid())
+    /// Holds a job until `until`. False if it is no longer the caller's: it was begun again since, or is
+    /// gone. `attempts` is which beginning was the caller's.
+    pub async fn renew_job(&self, generation: GenerationId, attempts: u32, until: Timestamp) -> Result<bool> {
+        use after_reply_job::Column::{Attempts, GenerationId as Id, LeaseUntil};
+        let renewed = after_reply_job::Entity::update_many()
+            .col_expr(LeaseUntil, Expr::value(until.0))
+            .filter(Id.eq(generation.uuid()))
+            .filter(Attempts.eq(i32::try_from(attempts).unwrap_or(i32::MAX)))
+            .exec(&self.db.write)
+            .await
+            .db()?;
+        Ok(renewed.rows_affected > 0)
+    }
+
+    /// Nothing is left to do after this reply. A job that was begun again since stays with who did.
+    pub async fn job_done(&self, generation: GenerationId, attempts: u32) -> Result<()> {
+        use after_reply_job::Column::{Attempts, GenerationId as Id};
+        after_reply_job::Entity::delete_many()
+            .filter(Id.eq(generation.uuid()))
+            .filter(Attempts.eq(i32::try_from(attempts).unwrap_or(i32::MAX)))
             .exec(&self.db.write)
             .await
             .db()?;

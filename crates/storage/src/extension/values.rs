@@ -1,17 +1,19 @@
 //! Values that extensions keep. What has expired is as good as gone, and is swept now and then.
 
+use std::collections::BTreeSet;
+
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::LockType;
+use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Statement,
 };
 use tavern_domain::extension::KvScope;
-use tavern_domain::{ExtensionVersionId, InstallationId, Result, Timestamp};
+use tavern_domain::{ExtensionVersionId, InstallationId, Result, SessionId, Timestamp};
 
 use super::ExtensionStore;
 use crate::db::{DbResult, only};
-use crate::entity::{extension_value, installation};
+use crate::entity::{chat_session, extension_value, installation};
 
 /// The columns of a value, apart from the version it is kept for.
 const COLUMNS: &str = "installation_id, scope, owner, key, value, version, expires_at";
@@ -56,9 +58,11 @@ pub enum ValueOutcome {
     Written,
     /// A value has another version than was expected.
     Conflict,
+    /// Another version of the extension is installed than the one that wrote.
+    OtherVersion,
     /// There is no room for so much.
     Full,
-    /// The installation is gone.
+    /// The installation is gone, or the chat that a value belongs to.
     Gone,
 }
 
@@ -116,16 +120,24 @@ impl ExtensionStore {
             .collect())
     }
 
-    /// All writes, or none.
+    /// How often the values were written: what is read between two looks that agree belongs together. 0 if
+    /// there is no such installation.
+    pub async fn values_revision(&self, installation: InstallationId) -> Result<i64> {
+        let find = installation::Entity::find_by_id(installation.uuid());
+        Ok(only(find, &self.db.read).await?.map_or(0, |row| row.values_revision))
+    }
+
+    /// All writes, or none. They are those of `version` of the extension, which must be the one installed.
     pub async fn write_values(
         &self,
         installation: InstallationId,
+        version: &str,
         writes: &[ValueWrite],
         room: ValueRoom,
         now: Timestamp,
     ) -> Result<ValueOutcome> {
         let tx = self.db.begin().await?;
-        let outcome = write(&tx, installation, writes, room, now).await?;
+        let outcome = write(&tx, installation, version, writes, room, now).await?;
         if outcome == ValueOutcome::Written {
             tx.commit().await.db()?;
         }
@@ -147,13 +159,25 @@ impl ExtensionStore {
 pub(super) async fn write(
     tx: &DatabaseTransaction,
     installation: InstallationId,
+    version: &str,
     writes: &[ValueWrite],
     room: ValueRoom,
     now: Timestamp,
 ) -> Result<ValueOutcome> {
+    use installation::Column::{Id, ValuesRevision};
     // One at a time: versions and room are looked at before the writes.
-    let lock = installation::Entity::find_by_id(installation.uuid()).lock(LockType::NoKeyUpdate);
-    if only(lock, tx).await?.is_none() {
+    let counted = installation::Entity::update_many()
+        .col_expr(ValuesRevision, Expr::col(ValuesRevision).add(1))
+        .filter(Id.eq(installation.uuid()))
+        .exec_with_returning(tx)
+        .await
+        .db()?;
+    match counted.first() {
+        None => return Ok(ValueOutcome::Gone),
+        Some(row) if row.version != version => return Ok(ValueOutcome::OtherVersion),
+        Some(_) => {}
+    }
+    if !chats_stand(tx, writes).await? {
         return Ok(ValueOutcome::Gone);
     }
     for write in writes {
@@ -201,6 +225,42 @@ pub(super) async fn write(
     } else {
         ValueOutcome::Written
     })
+}
+
+/// Whether the chats that values are written for exist. They stay until the end of the transaction: what is
+/// deleted takes its values along, and nothing is written behind it.
+async fn chats_stand(tx: &DatabaseTransaction, writes: &[ValueWrite]) -> Result<bool> {
+    let of_chat = |write: &&ValueWrite| write.key.scope == KvScope::Chat && write.value.is_some();
+    let chats: BTreeSet<&str> = writes
+        .iter()
+        .filter(of_chat)
+        .map(|write| write.key.owner.as_str())
+        .collect();
+    for chat in chats {
+        let Ok(chat) = chat.parse::<SessionId>() else {
+            return Ok(false);
+        };
+        let find = chat_session::Entity::find_by_id(chat.uuid()).lock(LockType::KeyShare);
+        if only(find, tx).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Deletes what extensions of the chat's owner keep for it, also for the versions that can be gone back to.
+pub(crate) async fn forget_chat(tx: &DatabaseTransaction, owner: uuid::Uuid, chat: SessionId) -> Result<()> {
+    for table in ["extension_values", "extension_kept_values"] {
+        let delete = Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            format!(
+                "DELETE FROM {table} WHERE installation_id IN (SELECT id FROM installations WHERE owner_id = $1) AND scope = $2 AND owner = $3"
+            ),
+            [owner.into(), code(KvScope::Chat).into(), chat.to_string().into()],
+        );
+        tx.execute_raw(delete).await.db()?;
+    }
+    Ok(())
 }
 
 /// Values, and bytes of keys and values, that have not expired.

@@ -151,8 +151,8 @@ fn sealed(of: &Installation, name: &str, key_id: &str) -> SealedSecret {
 
 fn at(key: &str) -> ValueKey {
     ValueKey {
-        scope: KvScope::Chat,
-        owner: "ses_1".into(),
+        scope: KvScope::User,
+        owner: "usr_1".into(),
         key: key.into(),
     }
 }
@@ -167,8 +167,33 @@ fn put(key: &str, value: &[u8]) -> ValueWrite {
 }
 
 async fn write(store: &Store, id: InstallationId, writes: &[ValueWrite]) -> ValueOutcome {
-    let written = store.extensions.write_values(id, writes, ROOM, NOW).await;
+    write_as(store, id, "1.0.0", writes).await
+}
+
+async fn write_as(store: &Store, id: InstallationId, version: &str, writes: &[ValueWrite]) -> ValueOutcome {
+    let written = store.extensions.write_values(id, version, writes, ROOM, NOW).await;
     written.expect("no error")
+}
+
+async fn seen(store: &Store, id: InstallationId) -> i64 {
+    store.extensions.values_revision(id).await.expect("read")
+}
+
+/// The same installation with another version of the extension, in which the one before can be gone back to.
+fn moved(one: &Installation, version: &str) -> Installation {
+    let previous = PreviousVersion {
+        version_id: one.version_id,
+        version: one.version.clone(),
+        grants: one.grants.clone(),
+        config: one.config.clone(),
+    };
+    Installation {
+        version_id: ExtensionVersionId::new(),
+        version: version.into(),
+        revision: one.revision + 1,
+        previous: vec![previous],
+        ..one.clone()
+    }
 }
 
 /// Versions and values of these keys.
@@ -526,7 +551,7 @@ on_both! {
         assert_eq!(store.extensions.values(id, &[at("0")], later(10)).await.expect("read"), [None]);
         assert_eq!(store.extensions.value_keys(id, &at(""), None, 100, later(10)).await.expect("read"), [""; 0]);
         let anew = ValueWrite { expected: Some(0), ..put("0", b"w") };
-        let wrote = store.extensions.write_values(id, &[anew, put("x", b"")], ROOM, later(10)).await;
+        let wrote = store.extensions.write_values(id, "1.0.0", &[anew, put("x", b"")], ROOM, later(10)).await;
         assert_eq!(wrote.expect("no error"), ValueOutcome::Written);
         let again = store.extensions.values(id, &[at("0")], later(10)).await.expect("read")[0].clone().expect("there");
         assert_eq!((again.version, again.expires_at), (1, None));
@@ -558,7 +583,7 @@ on_both! {
         let (v1, v2) = (one.version_id, ExtensionVersionId::new());
         let previous = PreviousVersion { version_id: v1, version: "1.0.0".into(), grants: one.grants.clone(), config: one.config.clone() };
         let two = Installation { version_id: v2, version: "2.0.0".into(), revision: 2, previous: vec![previous], ..one.clone() };
-        let up = |writes: Vec<ValueWrite>| Switch::Upgrade { keep: v1, writes, room: ROOM, now: NOW };
+        let up = |writes: Vec<ValueWrite>| Switch::Upgrade { keep: v1, seen: 1, writes, room: ROOM, now: NOW };
         let clash = up(vec![put("a", b"lost"), ValueWrite { expected: Some(7), ..put("b", b"lost") }]);
         let refused = store.extensions.switch(&two, 1, &[], &clash).await.expect("no error");
         assert_eq!(refused, SwitchOutcome::Refused(ValueOutcome::Conflict));
@@ -576,7 +601,67 @@ on_both! {
         assert_eq!(store.extensions.installations(&[one.id]).await.expect("read"), std::slice::from_ref(&back));
         // What was kept is used up: the same way again begins anew.
         let again = Installation { revision: 4, ..two };
-        assert_eq!(store.extensions.switch(&again, 3, &[], &up(Vec::new())).await.expect("no error"), SwitchOutcome::Switched);
+        let up = Switch::Upgrade { keep: v1, seen: seen(&store, one.id).await, writes: Vec::new(), room: ROOM, now: NOW };
+        assert_eq!(store.extensions.switch(&again, 3, &[], &up).await.expect("no error"), SwitchOutcome::Switched);
+    }
+
+    async fn values_are_written_by_the_version_that_is_installed_alone(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let one = installed(&store, ann).await;
+        write(&store, one.id, &[put("a", b"1")]).await;
+        let two = moved(&one, "2.0.0");
+        let up = Switch::Upgrade { keep: one.version_id, seen: seen(&store, one.id).await, writes: vec![put("a", b"2")], room: ROOM, now: NOW };
+        assert_eq!(store.extensions.switch(&two, 1, &[], &up).await.expect("no error"), SwitchOutcome::Switched);
+        assert_eq!(write_as(&store, one.id, "1.0.0", &[put("a", b"1")]).await, ValueOutcome::OtherVersion);
+        assert_eq!(read(&store, one.id, &["a"]).await, [Some((2, b"2".to_vec()))]);
+        assert_eq!(write_as(&store, one.id, "2.0.0", &[put("a", b"2+")]).await, ValueOutcome::Written);
+        let back = Installation { revision: 3, ..one.clone() };
+        store.extensions.switch(&back, 2, &[], &Switch::Rollback(one.version_id)).await.expect("no error");
+        assert_eq!(write_as(&store, one.id, "2.0.0", &[put("a", b"2")]).await, ValueOutcome::OtherVersion);
+        assert_eq!(read(&store, one.id, &["a"]).await, [Some((1, b"1".to_vec()))]);
+    }
+
+    async fn values_that_were_written_while_they_were_moved_are_not_lost(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let one = installed(&store, ann).await;
+        write(&store, one.id, &[put("a", b"1")]).await;
+        let two = moved(&one, "2.0.0");
+        let up = |seen| Switch::Upgrade { keep: one.version_id, seen, writes: vec![put("a", b"moved")], room: ROOM, now: NOW };
+        let read_before = seen(&store, one.id).await;
+        write(&store, one.id, &[put("a", b"newer")]).await;
+        assert_eq!(store.extensions.switch(&two, 1, &[], &up(read_before)).await.expect("no error"), SwitchOutcome::ValuesChanged);
+        assert_eq!(read(&store, one.id, &["a"]).await, [Some((2, b"newer".to_vec()))]);
+        assert_eq!(store.extensions.installations(&[one.id]).await.expect("read"), std::slice::from_ref(&one));
+        // What was refused was not a write.
+        let read_after = seen(&store, one.id).await;
+        assert_eq!(write(&store, one.id, &[ValueWrite { expected: Some(9), ..put("a", b"x") }]).await, ValueOutcome::Conflict);
+        assert_eq!(store.extensions.switch(&two, 1, &[], &up(read_after)).await.expect("no error"), SwitchOutcome::Switched);
+    }
+
+    async fn of_a_chat_nothing_is_kept_when_it_goes(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let one = installed(&store, ann).await;
+        let (chat, other) = (stored_session(&store, ann).await.id, stored_session(&store, ann).await.id);
+        let of = |chat: &tavern_domain::SessionId| ValueWrite { key: ValueKey { scope: KvScope::Chat, owner: chat.to_string(), key: "k".into() }, ..put("k", b"v") };
+        let keys = [of(&chat).key, of(&other).key, at("a")];
+        assert_eq!(write(&store, one.id, &[of(&chat), of(&other), put("a", b"1")]).await, ValueOutcome::Written);
+        let there = async || {
+            let found = store.extensions.values(one.id, &keys, NOW).await.expect("read");
+            found.iter().map(Option::is_some).collect::<Vec<_>>()
+        };
+        let two = moved(&one, "2.0.0");
+        let up = Switch::Upgrade { keep: one.version_id, seen: seen(&store, one.id).await, writes: Vec::new(), room: ROOM, now: NOW };
+        assert_eq!(store.extensions.switch(&two, 1, &[], &up).await.expect("no error"), SwitchOutcome::Switched);
+        assert_eq!(there().await, [true, true, true]);
+        store.chats.delete(chat).await.expect("deleted");
+        assert_eq!(there().await, [false, true, true]);
+        let back = Installation { revision: 3, ..one.clone() };
+        store.extensions.switch(&back, 2, &[], &Switch::Rollback(one.version_id)).await.expect("no error");
+        assert_eq!(there().await, [false, true, true], "nor does it come back");
+        assert_eq!(write(&store, one.id, &[of(&chat)]).await, ValueOutcome::Gone, "nothing is written behind it");
+        assert_eq!(write(&store, one.id, &[of(&other)]).await, ValueOutcome::Written);
+        let nobodys = ValueWrite { key: ValueKey { owner: "x".into(), ..of(&other).key }, ..of(&other) };
+        assert_eq!(write(&store, one.id, &[nobodys]).await, ValueOutcome::Gone);
     }
 
     async fn only_what_can_be_gone_back_to_is_kept(store: Store) {
@@ -589,7 +674,7 @@ on_both! {
             let previous = PreviousVersion { version_id: keep, version: now.version.clone(), grants: Vec::new(), config: json!({}) };
             // One version alone can be gone back to.
             let next = Installation { version_id: ExtensionVersionId::new(), previous: vec![previous], revision: now.revision + 1, ..now.clone() };
-            let switch = Switch::Upgrade { keep, writes: Vec::new(), room: ROOM, now: NOW };
+            let switch = Switch::Upgrade { keep, seen: seen(&store, now.id).await, writes: Vec::new(), room: ROOM, now: NOW };
             assert_eq!(store.extensions.switch(&next, now.revision, &[], &switch).await.expect("no error"), SwitchOutcome::Switched);
             now = next;
         }
@@ -646,7 +731,40 @@ on_both! {
         assert_eq!(store.extensions.reserve_tokens(id, 1, 20, 100).await.expect("no error"), Some(0));
         assert_eq!(store.extensions.reserve_tokens(id, 2, 100, 100).await.expect("no error"), Some(0), "another day");
         assert_eq!(store.extensions.reserve_tokens(id, 3, 101, 100).await.expect("no error"), None);
-        assert_eq!(store.extensions.delete_budgets_before(2).await.expect("deleted"), 1);
+        assert_eq!(store.extensions.delete_budgets_before(3, 1).await.expect("deleted"), 1);
+        assert_eq!(store.extensions.delete_budgets_before(3, 1).await.expect("deleted"), 1);
+        assert_eq!(store.extensions.delete_budgets_before(3, 1).await.expect("deleted"), 0);
+    }
+
+    async fn a_budget_is_spent_also_when_the_extension_is_installed_anew(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let one = installed(&store, ann).await;
+        store.extensions.reserve_tokens(one.id, 1, 80, 100).await.expect("no error").expect("reserved");
+        assert!(store.extensions.uninstall(one.id).await.expect("gone"));
+        assert_eq!(store.extensions.reserve_tokens(one.id, 1, 1, 100).await.expect("no error"), None, "it is gone");
+        let again = Installation { id: InstallationId::new(), ..one.clone() };
+        store.extensions.install(&again, &[], 10).await.expect("installed");
+        assert_eq!(store.extensions.reserve_tokens(again.id, 1, 21, 100).await.expect("no error"), None);
+        assert_eq!(store.extensions.reserve_tokens(again.id, 1, 20, 100).await.expect("no error"), Some(0));
+        let bob = account(&store, "bob").await.id;
+        let theirs = Installation { id: InstallationId::new(), owner: bob, ..one };
+        store.extensions.install(&theirs, &[], 10).await.expect("installed");
+        assert_eq!(store.extensions.reserve_tokens(theirs.id, 1, 100, 100).await.expect("no error"), Some(0));
+    }
+
+    async fn what_is_stopped_and_which_packages_are_published_is_told(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let (one, version) = published(&store, ann, "ann", "ann/one").await;
+        let (two, _) = published(&store, ann, "ann", "ann/two").await;
+        assert_eq!(store.extensions.publishers_of(ann).await.expect("counted"), 1);
+        assert!(store.extensions.is_published(&version.package_sha256).await.expect("read"));
+        assert!(!store.extensions.is_published("00").await.expect("read"));
+        assert_eq!(store.extensions.killed().await.expect("read"), [""; 0]);
+        store.extensions.kill(one.id, Some(version.id), Some("bad".into())).await.expect("killed");
+        store.extensions.kill(two.id, None, Some("bad".into())).await.expect("killed");
+        let mut killed = store.extensions.killed().await.expect("read");
+        killed.sort();
+        assert_eq!(killed, [format!("ann/one@{}", version.version), "ann/two".to_owned()]);
     }
 
     async fn traces_are_in_order_and_go_with_their_reply(store: Store) {
@@ -689,6 +807,25 @@ on_both! {
         assert_eq!(due(404).await, [], "and is given up");
     }
 
+    async fn a_job_that_is_held_is_not_due_and_one_that_was_lost_is_not_held(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let chat = stored_session(&store, ann).await;
+        let reply = running(&store, &chat).await;
+        assert!(store.generations.finish_with_job(&reply, 0, None, later(100)).await.expect("no error"));
+        let due = async |now: i64| store.extensions.due_jobs(later(now), later(now + 100), 10, 3).await.expect("no error");
+        let renew = async |attempt, until| store.extensions.renew_job(reply.id, attempt, later(until)).await.expect("no error");
+        assert!(renew(1, 300).await);
+        assert_eq!(due(300).await, []);
+        assert_eq!(due(301).await[0].attempts, 2);
+        assert!(!renew(1, 900).await, "it is another's");
+        store.extensions.job_done(reply.id, 1).await.expect("no error");
+        assert!(renew(2, 500).await, "and stays so");
+        assert_eq!(due(500).await, []);
+        store.extensions.job_done(reply.id, 2).await.expect("done");
+        assert_eq!(due(1_000).await, []);
+        assert!(!renew(2, 2_000).await);
+    }
+
     async fn a_job_that_is_done_or_whose_chat_is_gone_is_gone(store: Store) {
         let ann = account(&store, "ann").await.id;
         for done in [true, false] {
@@ -697,7 +834,7 @@ on_both! {
             let ended = tavern_domain::generation::Generation { status: tavern_domain::generation::GenerationStatus::Completed, ..reply };
             store.generations.finish_with_job(&ended, 0, None, later(0)).await.expect("no error");
             if done {
-                store.extensions.job_done(ended.id).await.expect("done");
+                store.extensions.job_done(ended.id, 1).await.expect("done");
             } else {
                 store.chats.delete(chat.id).await.expect("deleted");
             }

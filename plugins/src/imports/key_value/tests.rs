@@ -18,7 +18,7 @@ async fn commit(house: &House, state: &mut State) -> Result<(), KvFault> {
         .host
         .inner()
         .ports
-        .kv_commit(state.member.installation, writes)
+        .kv_commit(state.member.installation, &state.member.version, writes)
         .await
 }
 

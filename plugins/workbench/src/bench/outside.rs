@@ -44,7 +44,7 @@ pub(super) async fn call(host: &Host, ports: &dyn Ports, member: Member, case: &
             let done = match &case.input.migrate_from {
                 Some(version) => match host.migrate(&member, version).await {
                     Ok(writes) => {
-                        let kept = ports.kv_commit(member.installation, writes).await;
+                        let kept = ports.kv_commit(member.installation, &member.version, writes).await;
                         kept.map_err(|fault| Failure {
                             outcome: Outcome::HostError,
                             message: fault.to_string(),

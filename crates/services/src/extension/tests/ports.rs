@@ -56,6 +56,7 @@ async fn values_are_committed_together_or_not_at_all() {
     ports
         .kv_commit(
             id,
+            "1.0.0",
             vec![write(id, "a", Some(b"1"), Some(0)), write(id, "b", Some(b"2"), None)],
         )
         .await
@@ -69,25 +70,33 @@ async fn values_are_committed_together_or_not_at_all() {
     assert_eq!(found, [Some((b"2".to_vec(), 1)), None, Some((b"1".to_vec(), 1))]);
     assert_eq!(ports.kv_keys(key(""), Some("a".into()), 10).await.unwrap(), ["b"]);
     let stale = vec![write(id, "a", Some(b"3"), None), write(id, "b", Some(b"3"), Some(7))];
-    assert_eq!(ports.kv_commit(id, stale).await, Err(KvFault::Conflict));
+    assert_eq!(ports.kv_commit(id, "1.0.0", stale).await, Err(KvFault::Conflict));
     assert_eq!(
-        ports.kv_commit(id, vec![write(id, "c", Some(b""), None)]).await,
+        ports
+            .kv_commit(id, "1.0.0", vec![write(id, "c", Some(b""), None)])
+            .await,
         Err(KvFault::Quota)
     );
     assert_eq!(
-        ports.kv_commit(id, vec![write(id, "a", Some(&[0; 98]), None)]).await,
+        ports
+            .kv_commit(id, "1.0.0", vec![write(id, "a", Some(&[0; 98]), None)])
+            .await,
         Err(KvFault::Quota)
     );
     assert_eq!(
         ports.kv_get(vec![key("a")]).await.unwrap()[0].clone().unwrap().version,
         1
     );
+    let former = vec![write(id, "a", Some(b"0"), None)];
+    assert_eq!(ports.kv_commit(id, "0.9.0", former).await, Err(KvFault::OtherVersion));
     let gone = InstallationId::new();
     assert_eq!(
-        ports.kv_commit(gone, vec![write(gone, "a", Some(b""), None)]).await,
+        ports
+            .kv_commit(gone, "1.0.0", vec![write(gone, "a", Some(b""), None)])
+            .await,
         Err(KvFault::Unavailable)
     );
-    assert_eq!(ports.kv_commit(gone, Vec::new()).await, Ok(()));
+    assert_eq!(ports.kv_commit(gone, "1.0.0", Vec::new()).await, Ok(()));
 }
 
 #[tokio::test]

@@ -101,11 +101,22 @@ async fn an_extension_has_as_many_versions_as_it_may() {
     );
     // And an account as many names.
     shop.published(&Draft::new("quiet-river/other", "1.0.0")).await;
+    let packages = async || {
+        shop.house
+            .store
+            .objects
+            .list("extensions", None, 100)
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!(packages().await, 3);
     refused(
         shop.offer(&Draft::new("loud-river/one", "1.0.0")).await,
         Code::QuotaExceeded,
         "package",
     );
+    assert_eq!(packages().await, 3, "what is refused takes no room");
 }
 
 #[tokio::test]

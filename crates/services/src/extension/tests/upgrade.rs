@@ -99,7 +99,10 @@ async fn a_rollback_restores_what_was() {
     let now = tavern_domain::Clock::now(&shop.house.clock);
     let store = &shop.house.store.extensions;
     assert_eq!(
-        store.write_values(installed.id, &[write], room, now).await.unwrap(),
+        store
+            .write_values(installed.id, "1.0.0", &[write], room, now)
+            .await
+            .unwrap(),
         ValueOutcome::Written
     );
     let schema = Some(r#"{"type": "object", "properties": {"mood": {"type": "string"}}}"#.to_owned());
@@ -279,4 +282,124 @@ async fn three_versions_can_be_gone_back_to() {
         Code::Conflict,
         "",
     );
+}
+
+/// What asks for two hosts, and has a secret for one.
+fn with_secret(version: &str, host: &str) -> Draft {
+    let mut draft = Draft::new(NAME, version)
+        .asking("http:api.example.org")
+        .asking("http:stats.example.net")
+        .asking("secret:key");
+    draft.more = format!(
+        "[[secrets]]\nname = 'key'\ntitle = 'A key'\nhosts = ['{host}']\nheader = 'Authorization'\nformat = 'Bearer {{}}'\n"
+    );
+    draft
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_no_other_host_without_its_owners_word() {
+    let shop = Shop::open().await;
+    shop.published(&with_secret("1.0.0", "api.example.org")).await;
+    let grants = ["http:api.example.org", "http:stats.example.net", "secret:key"];
+    let new = NewInstallation {
+        name: NAME.into(),
+        grants: grants.map(str::to_owned).into(),
+        ..NewInstallation::default()
+    };
+    let installed = shop.extensions().install(&shop.ann, new).await.unwrap();
+    shop.published(&with_secret("1.0.1", "api.example.org")).await;
+    let upgraded = shop.upgrade(&installed, Upgrade::default()).await.unwrap();
+    assert_eq!(
+        (upgraded.installation.version.as_str(), upgraded.widened),
+        ("1.0.1", Vec::new())
+    );
+
+    shop.published(&with_secret("1.1.0", "stats.example.net")).await;
+    let waits = shop.upgrade(&installed, Upgrade::default()).await.unwrap();
+    let secret = Capability::Secret("key".into());
+    assert_eq!(waits.widened, std::slice::from_ref(&secret));
+    assert_eq!(waits.installation.version, "1.0.1");
+    let told = shop
+        .extensions()
+        .pending_permissions(&waits.installation)
+        .await
+        .unwrap();
+    assert!(
+        told[0].0 == secret && told[0].1.contains("stats.example.net"),
+        "{told:?}"
+    );
+    let agreed = Upgrade {
+        consent: true,
+        ..Upgrade::default()
+    };
+    let upgraded = shop.upgrade(&installed, agreed).await.unwrap().installation;
+    assert_eq!(upgraded.version, "1.1.0");
+    assert!(upgraded.grants.contains(&secret));
+}
+
+#[tokio::test]
+async fn a_rollback_ends_what_an_upgrade_that_traps_has_begun() {
+    let shop = Shop::open().await;
+    let draft = Draft::new(NAME, "1.0.0");
+    shop.published(&draft).await;
+    let installed = shop.installed(&shop.ann).await;
+    assert_eq!(shop.replied().await.outcome, Outcome::Ok);
+    shop.published(&Draft {
+        traps: true,
+        ..draft.of_version("1.1.0")
+    })
+    .await;
+    let rollback = async || shop.extensions().rollback(&shop.ann, installed.id, None).await.unwrap();
+    let fail = async || {
+        shop.upgrade(&installed, Upgrade::default()).await.unwrap();
+        for expected in [Outcome::Trap, Outcome::Trap, Outcome::Trap, Outcome::BreakerOpen] {
+            assert_eq!(shop.replied().await.outcome, expected);
+        }
+    };
+    fail().await;
+    rollback().await;
+    assert_eq!(shop.replied().await.outcome, Outcome::Ok, "it is called at once");
+
+    fail().await;
+    shop.house.clock.advance(breaker::GIVEN_UP);
+    shop.extensions().disable_condemned().await.unwrap();
+    let off = shop.stored(&installed).await;
+    assert!(!off.enabled && off.disabled_reason.is_some());
+    let back = rollback().await;
+    assert!(back.enabled && back.disabled_reason.is_none());
+    assert_eq!(shop.replied().await.outcome, Outcome::Ok);
+    // What its owner has switched off stays so.
+    let off = InstallationPatch {
+        enabled: Some(false),
+        ..InstallationPatch::default()
+    };
+    shop.upgrade(&installed, Upgrade::default()).await.unwrap();
+    shop.extensions().configure(&shop.ann, installed.id, off).await.unwrap();
+    assert!(!rollback().await.enabled);
+}
+
+#[tokio::test]
+async fn a_version_that_has_no_place_among_others_any_more_is_not_gone_back_to() {
+    let shop = Shop::open().await;
+    let first = Draft {
+        before: Some("quiet-river/other".into()),
+        ..Draft::new(NAME, "1.0.0")
+    };
+    shop.published(&first).await;
+    let installed = shop.installed(&shop.ann).await;
+    shop.published(&Draft::new(NAME, "1.1.0")).await;
+    shop.upgrade(&installed, Upgrade::default()).await.unwrap();
+    shop.published(&Draft {
+        before: Some(NAME.into()),
+        ..Draft::new("quiet-river/other", "1.0.0")
+    })
+    .await;
+    let other = NewInstallation {
+        name: "quiet-river/other".into(),
+        ..NewInstallation::default()
+    };
+    shop.extensions().install(&shop.ann, other).await.unwrap();
+    let back = shop.extensions().rollback(&shop.ann, installed.id, None).await;
+    refused(back, Code::Conflict, "");
+    assert_eq!(shop.stored(&installed).await.version, "1.1.0");
 }
