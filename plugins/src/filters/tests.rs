@@ -401,6 +401,7 @@ async fn an_observers_trace_has_its_last_call() {
 async fn an_observers_last_words_are_not_waited_for_without_end() {
     let house = House::with(|settings| {
         settings.limits.fuel_flush = u64::MAX / 2;
+        settings.limits.fuel_stream = u64::MAX / 2;
         settings.limits.wall_flush_ms = 10_000;
     });
     let observer = filter(&house, "test/a", &["stream.observe"], vec![spin()], pass());

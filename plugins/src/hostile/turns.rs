@@ -43,8 +43,8 @@ fn busy() -> &'static str {
     format!("{WRITES} {compute}").leak()
 }
 
-/// Cuts a turn off at each point where it waits. After each, its only place is free, nothing is kept, and the next
-/// turn is served; the one that came to its end has kept what it wrote.
+/// Cuts a turn off at each point where it waits. After each, its only place is free and the next turn is served.
+/// What it wrote is kept by the one that came to its end, and by those that had handed it to the store.
 async fn at_every_point(
     granted: &[&str],
     functions: impl Fn() -> Vec<(&'static str, &'static str, Vec<Act>)>,
@@ -68,7 +68,14 @@ async fn at_every_point(
         let ended = cut_off(Box::pin(call(&mut hooks)), after).await.is_some();
         drop(hooks);
         house.assert_all_free();
-        assert_eq!(house.ports.values.lock().is_empty(), !ended, "after {after}");
+        // What was handed to the store is kept, though nobody waits for it.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let kept = !house.ports.values.lock().is_empty();
+        assert!(kept || !ended, "after {after}");
+        // It has not been loaded by then, or not begun.
+        assert!(!kept || after > 2, "after {after}");
 
         let mut next = house.host.turn(chain, facts());
         Box::pin(call(&mut next)).await;

@@ -92,7 +92,7 @@ async fn what_a_guest_does_when_it_starts_is_on_the_account_of_its_first_call() 
 
     // There is enough for either of the two, and not for both.
     let scarce = CallLimits {
-        fuel: first.fuel - 1,
+        fuel: first.fuel - second.fuel / 2,
         ..limits()
     };
     let mut instance = house.start(&member).await.expect("an instance");

@@ -8,7 +8,7 @@ use tavern_plugins::package::{self, Files};
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Refuses configurations of more than 100 bytes. After each reply it counts one up under `n`, as a number
-/// behind the byte `FORMAT`, unless somebody else has meanwhile. Moved from another version, it writes `n` in
+/// behind the byte `FORMAT`, and skips if somebody else has meanwhile. Moved from another version, it writes `n` in
 /// its own format, whatever others do, keeps that version's number under `moved`, and fails if that is `FAILS`.
 const CODE: &str = r#"(module
   (import "tavern:extension/key-value@0.1.0" "set"
@@ -54,6 +54,7 @@ const CODE: &str = r#"(module
   (func (export "tavern:extension/after-reply@0.1.0#run") (param i32) (result i32)
     AFTER
     (call $count (i32.const 1) (i32.const 1))
+    (if (i32.load8_u (i32.const 5120)) (then (return (call $error (i32.const 0)))))
     (i32.const 2048)))"#;
 
 /// Traps, but not where it is only looked at.

@@ -105,6 +105,7 @@ impl Shop {
 fn is_used(trace: &PluginTrace) -> bool {
     match trace.outcome {
         Outcome::Ok => true,
+        Outcome::Skipped => false,
         Outcome::HostError => {
             let whose = |note: &String| note.contains("another version") || note.contains("somebody else");
             assert!(trace.notes.iter().any(whose), "{trace:?}");
