@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tavern_domain::Role;
 
 use crate::support::{
-    Author, CONFIGURE, Client, Draft, Fake, TRACE, Tavern, done, installed, published, text, with_lantern,
+    Author, CONFIGURE, Client, Draft, Fake, TRACE, Tavern, done, installed, published, says, text, with_lantern,
     with_lantern_on,
 };
 
@@ -14,15 +14,6 @@ async fn preview(client: &Client, session: &str) -> Value {
     let variables = json!({ "s": session, "c": "Hello?" });
     let mut data = client.data(&format!("{PREVIEW}{TRACE}"), variables).await;
     data["promptPreview"].take()
-}
-
-fn says(prompt: &Value, what: &str) -> bool {
-    let messages = prompt["messages"].as_array().expect("messages");
-    messages.iter().any(|message| {
-        message["content"]
-            .as_str()
-            .is_some_and(|content| content.contains(what))
-    })
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod extension_turns;
 mod extension_upkeep;
 mod extensions;
 mod forks;
+mod hooks;
 mod house;
 mod installations;
 mod limits;

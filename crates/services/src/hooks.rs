@@ -5,16 +5,16 @@
 //! found by building, asked for together, and answered by building again; `prompt-transform` gets what
 //! came of it. A turn whose owner has no extensions takes none of these steps.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tavern_domain::chat::{ChatRole, ChatSession, Variables};
 use tavern_domain::extension::Hook;
 use tavern_domain::generation::{GenerationKind, GenerationOptions};
-use tavern_domain::prompt::{PromptBlock, PromptMessage};
+use tavern_domain::prompt::{PromptBlock, PromptMessage, PromptPreview};
 use tavern_domain::{Code, Error, Limits, Problems, Result};
 use tavern_plugins::turn::{
-    Abort, Addition, Candidate, Character, MacroCall, Message, Note, Role, Setting, TransformedMessage, TurnFacts,
-    TurnHooks,
+    Abort, Addition, Candidate, Character, MacroCall, Message, Note, Role, Setting, Transformed, TurnFacts, TurnHooks,
 };
 use tavern_prompt::additions::{AddedPlace, AddedText};
 use tavern_prompt::assembly::{PromptMode, TOKENS_PER_MESSAGE};
@@ -224,7 +224,11 @@ fn stop_at(abort: Option<Abort>) -> Result<()> {
 
 /// What the user is told of a turn that an extension has stopped.
 pub(crate) fn stopped(abort: &Abort) -> Error {
-    Error::new(Code::PluginError, format!("{}: {}", abort.extension, abort.message))
+    let message = match abort.is_failure {
+        true => abort.message.clone(),
+        false => format!("{}: {}", abort.extension, abort.message),
+    };
+    Error::new(Code::PluginError, message)
 }
 
 /// Shows the prompt to the extensions, and takes over what they made of it.
@@ -232,44 +236,49 @@ async fn transform(material: &Turn, built: &mut Built, hooks: &mut TurnHooks) ->
     let messages = std::mem::take(&mut built.preview.messages);
     let last = messages.len().saturating_sub(1);
     let is_opened = !built.opening.is_empty() || material.kind == GenerationKind::Continue;
-    let shown = messages.iter().enumerate().map(|(index, message)| Message {
-        id: if index == last && is_opened {
-            PREFILL.to_owned()
-        } else {
-            format!("m{index}")
-        },
+    let ids: Vec<_> = (0..messages.len())
+        .map(|index| match index == last && is_opened {
+            true => PREFILL.to_owned(),
+            false => format!("m{index}"),
+        })
+        .collect();
+    let shown = messages.iter().zip(&ids).map(|(message, id)| Message {
+        id: id.clone(),
         role: role(message.role),
         name: message.name.clone(),
         text: message.content.clone(),
     });
-    let transformed = hooks.transform(shown.collect(), built.preview.budget).await;
-    stop_at(transformed.abort)?;
-    if transformed.changed {
-        take_over(material, built, messages, transformed.messages);
-    } else {
-        built.preview.messages = messages;
-    }
-    for stop in transformed.stops {
+    let mut transformed = hooks.transform(shown.collect(), built.preview.budget).await;
+    stop_at(transformed.abort.take())?;
+    for stop in std::mem::take(&mut transformed.stops) {
         built.clean.stops.push(stop.clone());
         built.stop.push(stop);
+    }
+    if transformed.changed {
+        take_over(material, built, ids.into_iter().zip(messages).collect(), transformed);
+    } else {
+        built.preview.messages = messages;
     }
     Ok(())
 }
 
-fn take_over(material: &Turn, built: &mut Built, before: Vec<PromptMessage>, after: Vec<TransformedMessage>) {
-    let cost = |messages: &[PromptMessage]| -> u32 {
-        let each = messages
-            .iter()
-            .map(|message| message.tokens.saturating_add(TOKENS_PER_MESSAGE));
-        each.fold(0, u32::saturating_add)
-    };
-    let mut after = after;
+/// `before` are the messages with the ids that extensions were shown.
+fn take_over(material: &Turn, built: &mut Built, before: HashMap<String, PromptMessage>, transformed: Transformed) {
+    let preview = &mut built.preview;
+    let cost = |message: &PromptMessage| message.tokens.saturating_add(TOKENS_PER_MESSAGE);
+    let total = |messages: &mut dyn Iterator<Item = &PromptMessage>| messages.map(cost).fold(0, u32::saturating_add);
+    preview.token_count = preview.token_count.saturating_sub(total(&mut before.values()));
+    for (id, who) in &transformed.removed {
+        if let Some(message) = before.get(id) {
+            leave_out(preview, message, who, "removed");
+        }
+    }
+    let mut after = transformed.messages;
     // The reply goes on from it: nothing stands behind it.
     if let Some(at) = after.iter().position(|one| one.message.id == PREFILL) {
         let prefill = after.remove(at);
         after.push(prefill);
     }
-    let preview = &mut built.preview;
     for one in after {
         let message = PromptMessage {
             role: chat_role(one.message.role),
@@ -278,25 +287,47 @@ fn take_over(material: &Turn, built: &mut Built, before: Vec<PromptMessage>, aft
             content: one.message.text,
         };
         for (who, reason) in [(&one.inserted_by, "inserted"), (&one.replaced_by, "rewritten")] {
-            if let Some(who) = who {
-                preview.blocks.push(PromptBlock {
-                    source: "extension".into(),
-                    label: who.clone(),
-                    role: message.role,
-                    depth: None,
-                    tokens: message.tokens,
-                    included: true,
-                    reason: Some(reason.into()),
-                    text: message.content.clone(),
-                });
+            let Some(who) = who else { continue };
+            if let Some(was) = before.get(&one.message.id) {
+                leave_out(preview, was, who, reason);
             }
+            preview.blocks.push(block_of(&message, who, reason));
         }
         preview.messages.push(message);
     }
-    preview.token_count = preview
-        .token_count
-        .saturating_sub(cost(&before))
-        .saturating_add(cost(&preview.messages));
+    let all = total(&mut preview.messages.iter());
+    preview.token_count = preview.token_count.saturating_add(all);
+}
+
+/// Says in the account of a prompt that an extension has taken a message out of it. Where the message is not one
+/// block but put together from several, none of them is at fault: it gets an entry of its own.
+fn leave_out(preview: &mut PromptPreview, message: &PromptMessage, who: &str, how: &str) {
+    let mut blocks = preview.blocks.iter_mut().rev();
+    let is_it =
+        |block: &&mut PromptBlock| block.included && block.role == message.role && block.text == message.content;
+    match blocks.find(is_it) {
+        Some(block) => {
+            block.included = false;
+            block.reason = Some(format!("{how} by {who}"));
+        }
+        None => preview.blocks.push(PromptBlock {
+            included: false,
+            ..block_of(message, who, how)
+        }),
+    }
+}
+
+fn block_of(message: &PromptMessage, who: &str, reason: &str) -> PromptBlock {
+    PromptBlock {
+        source: "extension".into(),
+        label: who.to_owned(),
+        role: message.role,
+        depth: None,
+        tokens: message.tokens,
+        included: true,
+        reason: Some(reason.to_owned()),
+        text: message.content.clone(),
+    }
 }
 
 /// Puts into the options what extensions want and nobody else has said. What is out of bounds is left out, and their

@@ -30,6 +30,8 @@ pub(crate) struct Prompt {
     budget: u32,
     /// Messages that were inserted so far, for their ids.
     inserted: u32,
+    /// Ids, and who took them out.
+    removed: Vec<(String, String)>,
     stops: Vec<String>,
     changed: bool,
 }
@@ -78,6 +80,7 @@ impl Prompt {
             messages,
             budget,
             inserted: 0,
+            removed: Vec::new(),
             stops: Vec::new(),
             changed: false,
         }
@@ -230,7 +233,9 @@ impl Prompt {
                 message.text = text;
                 mark.replaced_by = Some(by.to_owned());
             }
-            if !removed.contains(&index) {
+            if removed.contains(&index) {
+                self.removed.push((message.id, by.to_owned()));
+            } else {
                 self.messages.push(message);
                 self.marks.push(mark);
             }
@@ -269,6 +274,7 @@ impl Prompt {
         });
         Transformed {
             messages: messages.collect(),
+            removed: self.removed,
             stops: self.stops,
             changed: self.changed,
             abort: None,

@@ -75,6 +75,8 @@ pub struct Selection {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Transformed {
     pub messages: Vec<TransformedMessage>,
+    /// Ids of messages that are not there any more, and who took them out.
+    pub removed: Vec<(String, String)>,
     pub stops: Vec<String>,
     /// Whether anything was changed.
     pub changed: bool,

@@ -31,9 +31,13 @@ impl Author {
 
     /// The package of a draft, signed.
     pub fn package(&self, draft: &Draft) -> Vec<u8> {
-        let mut files = draft.files();
+        self.package_of(draft.files(), &format!("{} {}", draft.id, draft.version))
+    }
+
+    /// A package of files, signed for an id and a version.
+    pub fn package_of(&self, mut files: Files, version: &str) -> Vec<u8> {
         let component: String = hex(&files["extension.wasm"]);
-        let comment = format!("{} {} {component}", draft.id, draft.version);
+        let comment = format!("{version} {component}");
         let signature = self.sign(checksums(&files).as_bytes(), &comment);
         files.insert("signature".into(), signature.into());
         write(&files).expect("a package").into()

@@ -74,3 +74,13 @@ pub async fn with_lantern_on(change: impl FnOnce(&mut Config)) -> (Tavern, Clien
     published(&maker, &author, &Draft::default()).await;
     (tavern, maker, author)
 }
+
+/// Whether a prompt has a message with these words.
+pub fn says(prompt: &Value, what: &str) -> bool {
+    let messages = prompt["messages"].as_array().expect("messages");
+    messages.iter().any(|message| {
+        message["content"]
+            .as_str()
+            .is_some_and(|content| content.contains(what))
+    })
+}

@@ -4,6 +4,7 @@ mod card;
 mod extension;
 mod installation;
 mod provider;
+mod puppet;
 mod socket;
 
 use std::sync::Arc;
@@ -18,9 +19,10 @@ pub use card::{png_card, png_with_chunk, v2_card};
 pub use extension::{Author, Draft, tool};
 pub use installation::{
     CONFIGURE, FIELDS, INSTALL, PUBLISH, ROLLBACK, TRACE, UPGRADE, done, installed, publish, publish_bytes, published,
-    run, with_lantern, with_lantern_on,
+    run, says, with_lantern, with_lantern_on,
 };
 pub use provider::{Fake, Script};
+pub use puppet::{Said, Stage, eventually};
 pub use socket::Socket;
 
 /// A server of its own for one test.

@@ -1,0 +1,56 @@
+//! Macros of extensions in what the user types.
+
+use serde_json::{Value, json};
+
+use crate::support::{Stage, says};
+
+const GRANTS: [&str; 2] = ["macros", "kv:installation"];
+
+async fn content(stage: &Stage, message: &str) -> Value {
+    let query = "query($m: ID!) { node(id: $m) { ... on Message { content } } }";
+    let mut data = stage.client.data(query, json!({ "m": message })).await;
+    data["node"]["content"].take()
+}
+
+#[tokio::test]
+async fn a_typed_macro_is_settled_when_it_is_sent() {
+    let stage = Stage::new(&GRANTS, json!({})).await;
+    let said = stage
+        .say("I draw {{fate::the tower}} as {{user}}; {{tally}} and {{tally}}.")
+        .await;
+    let settled = "I draw <the tower> as player; 1 and 1.";
+    assert_eq!(content(&stage, &said.message).await, settled);
+    assert!(says(&stage.sent().await, settled));
+    let said = stage.say("Once more: {{tally}}.").await;
+    assert_eq!(content(&stage, &said.message).await, "Once more: 2.");
+
+    stage.grant(&[]).await;
+    let said = stage.say("{{fate::the sun}}").await;
+    assert_eq!(content(&stage, &said.message).await, "{{fate::the sun}}");
+}
+
+#[tokio::test]
+async fn a_look_at_typed_macros_keeps_no_values() {
+    let stage = Stage::new(&GRANTS, json!({})).await;
+    for _ in 0..2 {
+        let seen = stage.preview(json!({ "content": "Call {{tally}}." })).await;
+        assert!(says(&seen, "Call 1."), "{seen:#}");
+    }
+    let said = stage.say("Call {{tally}}.").await;
+    assert_eq!(content(&stage, &said.message).await, "Call 1.");
+}
+
+#[tokio::test]
+async fn calls_for_typed_macros_are_told_of() {
+    let stage = Stage::new(&GRANTS, json!({})).await;
+    let seen = stage.preview(json!({ "content": "I draw {{fate::the tower}}." })).await;
+    let calls = seen["plugins"].as_array().expect("calls");
+    let of_macros = calls.iter().filter(|call| call["hook"] == "macro-provider");
+    assert_eq!(of_macros.count(), 1, "{seen:#}");
+    let said = stage.say("I draw {{fate::the tower}}.").await;
+    let trace = stage.trace(&said.generation, "macro-provider").await;
+    assert_eq!(
+        (&trace["extension"], &trace["outcome"]),
+        (&json!("acme/puppet"), &json!("ok"))
+    );
+}
