@@ -14,6 +14,37 @@ fn failed(payload: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn authors_are_told_what_the_server_has_checked_when_they_publish_from_their_shell() {
+    let (tavern, author) = (Tavern::start().await, Author::new());
+    let maker = tavern.user("maker").await;
+    let package = bytes::Bytes::from(author.package(&Draft::default()));
+    let send = async |token: &str, key: Option<&str>| {
+        tavern_workbench::publish::publish(&maker.url, token, package.clone(), key).await
+    };
+    let token = maker.token.as_deref().expect("a token");
+    let public = author.public_key();
+
+    let keyless = send(token, None).await.expect("an answer");
+    assert!(!keyless.accepted);
+    let refusal =
+        |lines: &[String], what: &str| lines.iter().any(|line| line.starts_with("FAIL") && line.contains(what));
+    assert!(refusal(&keyless.lines, "signature.key"), "{keyless:?}");
+    let done = send(token, Some(&public)).await.expect("an answer");
+    assert!(done.accepted, "{done:?}");
+    assert!(
+        done.lines.iter().any(|line| line.starts_with("ok    signature")),
+        "{done:?}"
+    );
+    let again = send(token, Some(&public)).await.expect("an answer");
+    assert!(
+        !again.accepted && refusal(&again.lines, "is published already"),
+        "{again:?}"
+    );
+    let stranger = send("nonsense", Some(&public)).await.expect_err("no account");
+    assert!(stranger.to_string().contains("the server refused"), "{stranger:#}");
+}
+
+#[tokio::test]
 async fn whoever_looks_finds_what_was_published_and_what_it_asks_for() {
     let (tavern, ..) = with_lantern().await;
     let found = tavern

@@ -1,7 +1,10 @@
 //! Extensions: the SDK and the bundled ones. They are a workspace of their own, plugins/bundled, because they compile
 //! to WebAssembly.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
 
 use crate::lanes::{self, Tests};
 use crate::machine::{self, NODE, PYTHON, WEBASSEMBLY};
@@ -22,15 +25,60 @@ const BUNDLED: [&str; 7] = [
     "style-guard",
 ];
 
-/// `cargo xtask guests`: components of the bundled extensions, in target/guests.
-///
-/// # Errors
-/// When a language cannot be compiled to WebAssembly here, or an extension does not build.
-pub fn build() -> Result<()> {
-    ensure_languages()?;
-    let mut build = shell::cargo(&["run", "--quiet", "--package", "tavern-workbench"]);
-    build.args(["--example", "guests", "--"]).args(BUNDLED);
-    shell::run(&mut build)
+#[derive(Args)]
+pub struct Guests {
+    /// Publish them on this server, as whoever TAVERN_TOKEN is an access token of: a moderator, because they are under
+    /// the server's own name.
+    #[arg(long, value_name = "URL", requires = "key")]
+    publish: Option<String>,
+    /// The key to sign them with, of `tavern extension keygen FILE`; FILE.pub lies beside it.
+    #[arg(long, value_name = "FILE", requires = "publish")]
+    key: Option<PathBuf>,
+}
+
+impl Guests {
+    /// `cargo xtask guests`: components of the bundled extensions, in target/guests, or their packages on a server.
+    ///
+    /// # Errors
+    /// When a language cannot be compiled to WebAssembly here, an extension does not build, or the server does not
+    /// take one of them.
+    pub fn run(&self) -> Result<()> {
+        ensure_languages()?;
+        if let (Some(server), Some(key)) = (&self.publish, &self.key) {
+            return publish(server, key);
+        }
+        let mut build = shell::cargo(&["run", "--quiet", "--package", "tavern-workbench"]);
+        build.args(["--example", "guests", "--"]).args(BUNDLED);
+        shell::run(&mut build)
+    }
+}
+
+/// Publishes all that the server takes: what it has already, it refuses.
+fn publish(server: &str, key: &Path) -> Result<()> {
+    let author = || {
+        let mut author = shell::cargo(&["run", "--quiet", "--package", "tavern-workbench"]);
+        author.args(["--bin", "tavern-extension", "--"]);
+        author
+    };
+    let mut refused = Vec::new();
+    for name in BUNDLED {
+        let folder = Path::new("plugins/bundled").join(name);
+        let packed = shell::run_keeping(author().arg("pack").arg(&folder).arg("--key").arg(key), |line| {
+            line.contains(".tavext  ")
+        })?;
+        let Some((package, _)) = packed.last().and_then(|line| line.split_once("  ")) else {
+            bail!("there is no package of {name}");
+        };
+        let mut send = author();
+        send.args(["publish", package, "--server", server, "--public-key"]);
+        if shell::run(send.arg(key.with_added_extension("pub"))).is_err() {
+            refused.push(name);
+        }
+    }
+    match refused.is_empty() {
+        true => Ok(()),
+        false => bail!("{server} has not taken {}", refused.join(", ")),
+    }
 }
 
 fn ensure_languages() -> Result<()> {

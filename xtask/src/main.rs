@@ -53,8 +53,8 @@ enum Task {
     Bench(bench::Bench),
     /// Write schema/schema.graphql from the schema as compiled.
     Schema,
-    /// Build the bundled extensions into target/guests.
-    Guests,
+    /// Build the bundled extensions into target/guests, or publish them on a server.
+    Guests(guests::Guests),
     /// Build the web UI into playground/dist.
     Playground,
     /// The versions of the interface of extensions.
@@ -97,7 +97,7 @@ fn run(task: Task) -> Result<()> {
         Task::Services { action } => postgres::services(action),
         Task::Bench(bench) => bench.run(),
         Task::Schema => server::write_schema(),
-        Task::Guests => guests::build(),
+        Task::Guests(guests) => guests.run(),
         Task::Playground => npm::build_playground(),
         Task::Wit(wit) => wit.run(),
     }
