@@ -228,6 +228,9 @@ impl Config {
                 format!("must be between 1 and limits.max_page_size ({})", limits.max_page_size),
             );
         }
+        for (field, what) in self.extensions.check() {
+            wrong(&format!("extensions.{field}"), what);
+        }
         mistakes.extend(self.models_config().validate());
         mistakes
     }
@@ -389,14 +392,23 @@ mod tests {
             tags = "many"
             [database]
             url = "mysql://x"
+            [extensions]
+            fail_closed = ["lantern"]
             "#,
         )
         .unwrap_err();
         let all = mistakes.join("\n");
-        for place in ["colour", "server.listen", "server.lisen", "limits.tags", "database.url"] {
+        for place in [
+            "colour",
+            "server.listen",
+            "server.lisen",
+            "limits.tags",
+            "database.url",
+            "extensions.fail_closed",
+        ] {
             assert!(all.contains(&format!("{place}:")), "{place} is not told in:\n{all}");
         }
-        assert_eq!(mistakes.len(), 5, "{all}");
+        assert_eq!(mistakes.len(), 6, "{all}");
     }
 
     #[test]

@@ -50,7 +50,6 @@ impl MigrationTrait for Migration {
             ],
         )
         .await?;
-        drop_tables(manager, &["extension_budgets"]).await?;
         let budgets = Table::create()
             .table("model_budgets")
             .col(uuid("installation_id"))
@@ -59,6 +58,12 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("installation_id").col("day"))
             .foreign_key(&mut cascade("installation_id", "installations"))
             .to_owned();
-        manager.create_table(budgets).await
+        manager.create_table(budgets).await?;
+        run(
+            manager,
+            &["INSERT INTO model_budgets (installation_id, day, tokens) SELECT i.id, b.day, b.tokens FROM extension_budgets b JOIN installations i ON i.owner_id = b.owner_id AND i.extension_id = b.extension_id"],
+        )
+        .await?;
+        drop_tables(manager, &["extension_budgets"]).await
     }
 }

@@ -23,7 +23,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::Method;
 use http::header::CONTENT_ENCODING;
 use parking_lot::Mutex;
-use tavern_domain::InstallationId;
+use tavern_domain::{InstallationId, UserId};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ use crate::manifest::HostPattern;
 use crate::ports::Secret;
 use crate::settings::{PluginLimits, PluginSettings};
 use breaker::Breaker;
-use resolve::{Filtered, Lookup, NoneGlobal, Unresolved};
+use resolve::{Filtered, Lookup, NoneGlobal, Place, Unresolved};
 use target::{Rules, Target};
 
 /// Installations, and hosts that failed, of which is remembered how they did. Who is forgotten starts anew.
@@ -126,10 +126,26 @@ pub trait Recorded: Send + Sync {
     fn answer(&self, request: &reqwest::Request) -> Option<Result<http::Response<Bytes>, EgressError>>;
 }
 
+/// Who sends a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    pub installation: InstallationId,
+    /// Whose installation it is: accounts look names up side by side. One that is nobody's does so for itself.
+    pub owner: Option<UserId>,
+}
+
+impl From<InstallationId> for Asker {
+    fn from(installation: InstallationId) -> Self {
+        Self {
+            installation,
+            owner: None,
+        }
+    }
+}
+
 /// What one installation has in use.
 struct Use {
     parallel: Arc<Semaphore>,
-    lookups: Arc<Semaphore>,
     /// None where nothing is permitted.
     rate: Option<DefaultDirectRateLimiter>,
 }
@@ -140,6 +156,8 @@ pub struct Egress {
     limits: PluginLimits,
     rules: Rules,
     uses: moka::sync::Cache<InstallationId, Arc<Use>>,
+    /// Of accounts, and of installations that are nobody's.
+    lookups: moka::sync::Cache<Result<UserId, InstallationId>, Arc<Semaphore>>,
     breakers: moka::sync::Cache<(InstallationId, String), Arc<Mutex<Breaker>>>,
     recorded: Option<Arc<dyn Recorded>>,
 }
@@ -185,6 +203,10 @@ impl Egress {
                 .max_capacity(REMEMBERED)
                 .time_to_idle(FORGOTTEN_AFTER)
                 .build(),
+            lookups: moka::sync::Cache::builder()
+                .max_capacity(REMEMBERED)
+                .time_to_idle(FORGOTTEN_AFTER)
+                .build(),
             breakers: moka::sync::Cache::builder()
                 .max_capacity(REMEMBERED)
                 .time_to_idle(FORGOTTEN_AFTER)
@@ -206,10 +228,11 @@ impl Egress {
     /// [`EgressError`]. What was denied has sent nothing, and counts neither for the rate nor for the breaker.
     pub async fn send(
         &self,
-        installation: InstallationId,
+        asker: impl Into<Asker>,
         grant: &EgressGrant,
         request: EgressRequest,
     ) -> Result<EgressResponse, EgressError> {
+        let Asker { installation, owner } = asker.into();
         let (target, prepared) = self.prepare(grant, &request)?;
         let breaker = (installation, target.host.clone());
         if let Some(breaker) = self.breakers.get(&breaker)
@@ -231,10 +254,18 @@ impl Egress {
         let Ok(Ok(_permit)) = permit else {
             return Err(EgressError::Quota);
         };
-        let exchange = resolve::OWN.scope(Arc::clone(&used.lookups), self.exchange(prepared));
-        let result = tokio::time::timeout_at(deadline, exchange)
-            .await
-            .unwrap_or(Err(EgressError::Timeout));
+        let lookups = self.lookups.get_with(owner.ok_or(installation), || {
+            Arc::new(Semaphore::new(resolve::OWN_LOOKUPS))
+        });
+        let place = Place::among(lookups);
+        let exchange = resolve::OWN.scope(Arc::clone(&place), self.exchange(prepared));
+        let result = tokio::time::timeout_at(deadline, exchange).await;
+        let result = result.unwrap_or_else(|_| {
+            Err(match place.waits() {
+                true => EgressError::Quota,
+                false => EgressError::Timeout,
+            })
+        });
         match &result {
             Err(error) if error.is_hosts_fault() => {
                 let breaker = self.breakers.get_with(breaker, Arc::default);
@@ -291,7 +322,6 @@ impl Egress {
             let rate = NonZeroU32::new(self.limits.http_requests_per_minute);
             Arc::new(Use {
                 parallel: Arc::new(Semaphore::new(self.limits.http_parallel)),
-                lookups: Arc::new(Semaphore::new(resolve::OWN_LOOKUPS)),
                 rate: rate.map(|rate| RateLimiter::direct(Quota::per_minute(rate))),
             })
         })

@@ -4,7 +4,7 @@
 //! its word is for [`crate::checks`].
 
 mod hosts;
-mod rules;
+pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -224,6 +224,17 @@ impl std::fmt::Display for SecretDeclaration {
             self.header, self.format
         )
     }
+}
+
+/// Secrets that two versions declare, and that would go elsewhere with `new` than they do with `old`.
+#[must_use]
+pub fn strays(old: &Manifest, new: &Manifest) -> Vec<Capability> {
+    let goes_elsewhere = |declared: &&SecretDeclaration| {
+        let known = old.secrets.iter().find(|known| known.name == declared.name);
+        known.is_some_and(|known| !declared.stays_within(known))
+    };
+    let strays = new.secrets.iter().filter(goes_elsewhere);
+    strays.map(|secret| Capability::Secret(secret.name.clone())).collect()
 }
 
 /// What `new` asks for that goes beyond what `old` asked for and what was granted, and so needs consent. A

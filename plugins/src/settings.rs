@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tavern_domain::extension::Capability;
 
+use crate::manifest::{HostPattern, rules};
+
 /// The `[extensions]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -63,7 +65,54 @@ impl Default for PluginSettings {
     }
 }
 
+/// Kinds of capabilities that have a detail; the others are capabilities as they stand.
+const KINDS: [&str; 5] = ["history", "kv", "http", "secret", "model"];
+
 impl PluginSettings {
+    /// What is wrong beyond the types: fields, and what of them. What would deny, stop or demand nothing because it
+    /// names nothing is a mistake, not a way to allow it.
+    #[must_use]
+    pub fn check(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        for (field, count) in [
+            ("sandboxes", self.sandboxes),
+            ("filter_sandboxes", self.filter_sandboxes),
+            ("account_sandboxes", self.account_sandboxes),
+        ] {
+            if count == 0 {
+                let what = "is 0: no extension could run; `extensions.enabled = false` is for that";
+                wrong.push((field, what.to_owned()));
+            }
+        }
+        for capability in &self.denied {
+            if !KINDS.contains(&capability.as_str()) && capability.parse::<Capability>().is_err() {
+                wrong.push(("denied", format!("there is no capability `{capability}`")));
+            }
+        }
+        for host in &self.denied_hosts {
+            let is_name = host
+                .parse::<HostPattern>()
+                .is_ok_and(|known| known.to_string() == *host);
+            if !is_name || host.starts_with("*.") {
+                let what = format!("`{host}` is no host: its name in lower case, which stands for all below it too");
+                wrong.push(("denied_hosts", what));
+            }
+        }
+        for name in &self.fail_closed {
+            if !rules::is_id(name) {
+                wrong.push(("fail_closed", format!("`{name}` is not `publisher/name`")));
+            }
+        }
+        for killed in &self.killed {
+            let (name, version) = killed.split_once('@').unwrap_or((killed, "0.0.0"));
+            if !rules::is_id(name) || semver::Version::parse(version).is_err() {
+                let what = format!("`{killed}` is neither `publisher/name` nor `publisher/name@1.2.3`");
+                wrong.push(("killed", what));
+            }
+        }
+        wrong
+    }
+
     /// Whether the operator lets anybody have this.
     #[must_use]
     pub fn allows(&self, capability: &Capability) -> bool {
@@ -236,4 +285,34 @@ pub struct CompileSettings {
     pub worker_arguments: Vec<String>,
     /// Wall clock of the worker.
     pub patience: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_name_nothing_are_mistakes() {
+        let settings = PluginSettings {
+            sandboxes: 0,
+            denied: ["http", "kv:chat", "prompt.insert", "htp"].map(Into::into).into(),
+            denied_hosts: ["example.org", "*.example.org", "Example.org", "https://example.org", ""]
+                .map(Into::into)
+                .into(),
+            fail_closed: ["acme/lantern", "lantern", "acme/lantern@1.0.0"].map(Into::into).into(),
+            killed: ["acme/lantern", "acme/lantern@1.0.0", "acme/lantern@1", "Acme/lantern"]
+                .map(Into::into)
+                .into(),
+            ..PluginSettings::default()
+        };
+        let fields: Vec<_> = settings.check().into_iter().map(|(field, _)| field).collect();
+        let expected = [
+            &["sandboxes", "denied"][..],
+            &["denied_hosts"; 4],
+            &["fail_closed"; 2],
+            &["killed"; 2],
+        ];
+        assert_eq!(fields, expected.concat());
+        assert_eq!(PluginSettings::default().check(), []);
+    }
 }

@@ -64,7 +64,8 @@ impl Installation {
         nullable(ctx, Box::pin(found).await.map_err(shared)).map(Into::into)
     }
 
-    /// What the version that waits would be permitted beyond what is asked for and granted now.
+    /// What the version that waits would be permitted beyond what is asked for and granted now; and secrets that are
+    /// granted and would go elsewhere, or in another form.
     async fn pending_permissions(&self, ctx: &Context<'_>) -> Result<Vec<ExtensionPermission>> {
         let pending = RequestContext::of(ctx)
             .services
@@ -207,7 +208,8 @@ impl InstallationMutation {
         UpgradeInstallationPayload::of(upgraded.map(|upgraded| Installation::of(upgraded.installation)))
     }
 
-    /// Goes back to the version before, with its grants, configuration and values as they were.
+    /// Goes back to the version before, with its grants, configuration and values as they were. What had been switched
+    /// off for its failures is on again; secrets that would go elsewhere than now are to be granted anew.
     async fn rollback_installation(
         &self,
         ctx: &Context<'_>,

@@ -10,7 +10,8 @@ use tavern_plugins::package;
 use tavern_workbench::{keys::Key, pack};
 
 use crate::support::{
-    Assembled, Client, Draft, Fake, INSTALL, Script, TRACE, Tavern, UPGRADE, done, stream_query, text, user_errors,
+    Assembled, Client, Draft, Fake, HANGS, INSTALL, Script, TRACE, Tavern, UPGRADE, done, stream_query, text,
+    user_errors,
 };
 
 const PREVIEW: &str = "query($s: ID!, $c: String) { promptPreview(input: { sessionId: $s, content: $c }) { messages { role content } blocks { label included } lore { comment activated reason } plugins { ...T } } }";
@@ -347,7 +348,7 @@ async fn with_one_of_the_seven_turned_hostile_the_reply_arrives_and_the_trace_te
         id: "tavern/name-keeper",
         version: "0.2.0",
         schema: Some(json!({ "type": "object" })),
-        hangs: true,
+        misbehaves: Some(HANGS),
         ..Draft::default()
     };
     let files = house.key.sign(hostile.files()).expect("a package");

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use tavern_domain::Role;
 
 use crate::support::{
-    Author, CONFIGURE, Client, Draft, Fake, TRACE, Tavern, done, installed, published, says, text, with_lantern,
-    with_lantern_on,
+    Author, CONFIGURE, Client, Draft, Fake, HANGS, INSTALL, TRACE, Tavern, done, installed, published, says,
+    with_lantern, with_lantern_on,
 };
 
 const PREVIEW: &str = "query($s: ID!, $c: String) { promptPreview(input: { sessionId: $s, content: $c }) { messages { content } blocks { source text included } plugins { ...T } } }";
@@ -117,28 +117,71 @@ async fn another_version_takes_part_from_the_next_turn_on() {
     assert!(says(&preview(&client, &session).await, "The lantern is lit."));
 }
 
+/// All memory there is.
+const BOMB: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))) unreachable";
+
 #[tokio::test]
-async fn a_guest_that_never_returns_ends_in_the_trace_and_the_reply_arrives() {
-    let tavern = Tavern::start().await;
+async fn whatever_a_guest_does_the_reply_arrives_and_its_trace_tells() {
+    let tavern = Tavern::with(|config| {
+        let limits = &mut config.extensions.limits;
+        // So that fuel is what it runs out of, however busy the machine is.
+        (limits.fuel_nanos, limits.wall_ms, limits.wall_chain_ms) = (1_000, 20_000, 60_000);
+    })
+    .await;
     let client = tavern.user("player").await;
-    let draft = Draft {
-        hangs: true,
+    let author = Author::new();
+    let (session, brief) = (
+        client.chat().await,
+        json!({ "extra": { "demo": { "words": 4, "delayMs": 0 } } }),
+    );
+    let good = Draft {
+        id: "acme/well-behaved",
         ..Draft::default()
     };
-    published(&client, &Author::new(), &draft).await;
-    let installation = installed(&client).await;
-    assert_eq!(installation["enabled"], true);
-    let session = client.chat().await;
-    let brief = json!({ "extra": { "demo": { "words": 4, "delayMs": 0 } } });
-    let (_, generation) = client.send(&session, "Hello?", brief).await;
-    assert_eq!(client.ended(&generation).await["status"], "COMPLETED");
-    let query = format!("query($g: ID!) {{ generation(id: $g) {{ plugins {{ ...T }} }} }}{TRACE}");
-    let kept = client.data(&query, json!({ "g": generation })).await;
-    let outcome = text(&kept["generation"]["plugins"][0]["outcome"], &kept);
-    assert!(
-        ["out_of_fuel", "interrupted", "wall_timeout"].contains(&outcome.as_str()),
-        "{kept:#}"
-    );
+    published(&client, &author, &good).await;
+    done(
+        &client,
+        INSTALL,
+        json!({ "name": good.id, "grants": ["prompt.insert"] }),
+    )
+    .await;
+    for (id, misbehaves, outcome) in [
+        ("acme/hangs", HANGS, "out_of_fuel"),
+        ("acme/traps", "unreachable", "trap"),
+        ("acme/recurses", "(drop (call $hook (local.get 0)))", "trap"),
+        ("acme/bomb", BOMB, "out_of_memory"),
+        ("acme/points-elsewhere", "(return (i32.const -4))", "output_invalid"),
+        (
+            "acme/says-what-is-not",
+            "(i32.store (i32.const 1024) (i32.const 2))",
+            "output_invalid",
+        ),
+    ] {
+        let draft = Draft {
+            id,
+            misbehaves: Some(misbehaves),
+            ..Draft::default()
+        };
+        published(&client, &author, &draft).await;
+        let input = json!({ "name": id, "grants": ["prompt.insert"] });
+        let installation = done(&client, INSTALL, input).await["id"].take();
+        let (_, generation) = client.send(&session, "Hello?", brief.clone()).await;
+        let ended = client.ended(&generation).await;
+        assert_eq!(ended["status"], "COMPLETED", "{id}: {ended:#}");
+        let query = format!("query($g: ID!) {{ generation(id: $g) {{ plugins {{ ...T }} }} }}{TRACE}");
+        let kept = client.data(&query, json!({ "g": generation })).await;
+        let calls = kept["generation"]["plugins"].as_array().expect("calls");
+        let outcome_of = |id: &str| {
+            calls
+                .iter()
+                .find(|call| call["extension"] == id)
+                .map(|call| &call["outcome"])
+        };
+        assert_eq!(outcome_of(id), Some(&json!(outcome)), "{kept:#}");
+        assert_eq!(outcome_of(good.id), Some(&json!("ok")), "{id}: {kept:#}");
+        let uninstall = "mutation($i: ID!) { uninstallExtension(input: { id: $i }) { deletedId } }";
+        client.data(uninstall, json!({ "i": installation })).await;
+    }
 }
 
 #[tokio::test]

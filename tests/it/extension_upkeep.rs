@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tavern::config::Config;
 
 use crate::support::{
-    Author, CONFIGURE, Client, Draft, INSTALL, PUBLISH, Tavern, code_of, done, installed, published, with_lantern,
+    Author, CONFIGURE, Client, Draft, HANGS, INSTALL, PUBLISH, Tavern, code_of, done, installed, published,
+    with_lantern,
 };
 
 /// The answer to a package, whatever it is.
@@ -175,7 +176,7 @@ async fn an_extension_that_goes_on_taking_too_much_is_switched_off_and_its_owner
     .await;
     let client = tavern.user("player").await;
     let draft = Draft {
-        hangs: true,
+        misbehaves: Some(HANGS),
         ..Draft::default()
     };
     published(&client, &Author::new(), &draft).await;

@@ -1,6 +1,10 @@
 //! Extensions: published, refused, found.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+use tar::EntryType;
+use tavern_workbench::keys::Key;
+use tavern_workbench::publish as shell;
 
 use crate::support::{
     Author, Draft, INSTALL, Tavern, done, publish, publish_bytes, published, text, user_errors, with_lantern,
@@ -17,10 +21,8 @@ fn failed(payload: &Value) -> Vec<String> {
 async fn authors_are_told_what_the_server_has_checked_when_they_publish_from_their_shell() {
     let (tavern, author) = (Tavern::start().await, Author::new());
     let maker = tavern.user("maker").await;
-    let package = bytes::Bytes::from(author.package(&Draft::default()));
-    let send = async |token: &str, key: Option<&str>| {
-        tavern_workbench::publish::publish(&maker.url, token, package.clone(), key).await
-    };
+    let package = Bytes::from(author.package(&Draft::default()));
+    let send = async |token: &str, key: Option<&str>| shell::publish(&maker.url, token, package.clone(), key).await;
     let token = maker.token.as_deref().expect("a token");
     let public = author.public_key();
 
@@ -42,6 +44,48 @@ async fn authors_are_told_what_the_server_has_checked_when_they_publish_from_the
     );
     let stranger = send("nonsense", Some(&public)).await.expect_err("no account");
     assert!(stranger.to_string().contains("the server refused"), "{stranger:#}");
+}
+
+#[tokio::test]
+async fn a_publisher_s_next_key_is_added_from_the_shell_on_the_word_of_the_one_before() {
+    let tavern = Tavern::start().await;
+    let maker = tavern.user("maker").await;
+    let token = maker.token.as_deref().expect("a token");
+    let [first, next, strange] = [(); 3].map(|()| Key::generate().expect("a key"));
+    let line = |key: &Key| key.public().expect("a public key");
+    let send = async |version: &'static str, key: &Key, public: Option<&str>| {
+        let draft = Draft {
+            version,
+            ..Draft::default()
+        };
+        let signed = key.sign(draft.files()).expect("a signature");
+        let package = tavern_plugins::package::write(&signed).expect("a package");
+        shell::publish(&maker.url, token, package, public)
+            .await
+            .expect("an answer")
+            .accepted
+    };
+    let rotate = async |by: &Key, to: &Key| {
+        let signature = by.vouch("acme", &line(to)).expect("a signature");
+        shell::rotate(&maker.url, token, "acme", &line(to), &signature).await
+    };
+    assert!(send("1.0.0", &first, Some(&line(&first))).await);
+    assert!(!send("1.1.0", &next, None).await);
+    let refused = rotate(&strange, &next).await.expect_err("a strange key");
+    assert!(refused.to_string().contains("by a key that holds"), "{refused:#}");
+    rotate(&first, &next).await.expect("it is taken");
+    for (version, key) in [("1.1.0", &next), ("1.2.0", &first)] {
+        assert!(send(version, key, None).await, "{version}");
+    }
+
+    // A key that got lost signs nothing any more.
+    let query = "{ extension(name: \"acme/lantern\") { latestVersion { keyId } } }";
+    let lost = maker.data(query, json!({})).await["extension"]["latestVersion"]["keyId"].take();
+    let revoke = "mutation($k: String!) { revokePublisherKey(input: { publisher: \"acme\", keyId: $k }) { publisher { keys { revokedAt } } userErrors { message field code } } }";
+    let revoked = maker.data(revoke, json!({ "k": lost })).await;
+    assert_eq!(user_errors(&revoked["revokePublisherKey"]), [""; 0], "{revoked:#}");
+    assert!(!send("1.3.0", &first, None).await);
+    assert!(send("1.3.0", &next, None).await);
 }
 
 #[tokio::test]
@@ -127,6 +171,22 @@ async fn versions_come_page_by_page_the_newest_first() {
     }
 }
 
+/// What unfolds to so much is refused while it does.
+const BOMB: u64 = 40 << 20;
+
+/// A package of one file, which the reader of packages does not take.
+fn tar_of(name: &str, kind: EntryType, size: u64, content: impl std::io::Read) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_cksum();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append(&header, content).expect("in memory");
+    let tar = tar.into_inner().expect("in memory");
+    zstd::encode_all(&tar[..], 3).expect("in memory")
+}
+
 #[tokio::test]
 async fn what_is_no_sound_package_is_refused_with_a_report_that_names_the_check() {
     let tavern = Tavern::start().await;
@@ -149,7 +209,42 @@ async fn what_is_no_sound_package_is_refused_with_a_report_that_names_the_check(
         more: "[hooks.after-reply]",
         ..draft.clone()
     };
+    let component = |component: Bytes| {
+        author.package(&Draft {
+            component: Some(component),
+            ..draft.clone()
+        })
+    };
+    let text = |text: &str| Bytes::from(wat::parse_str(text).expect("a component"));
+    let precompiled = Bytes::from_static(b"\x7fELF\x02\x01\x01\xc8\x01 and the rest of what somebody has compiled");
+    let zeros = std::io::Read::take(std::io::repeat(0), BOMB);
     for (what, package, check) in [
+        (
+            "a bomb",
+            tar_of("extension.wasm", EntryType::Regular, BOMB, zeros),
+            "package.ratio",
+        ),
+        (
+            "a file elsewhere",
+            tar_of("../extension.toml", EntryType::Regular, 1, &b"x"[..]),
+            "package.name",
+        ),
+        (
+            "a link",
+            tar_of("extension.toml", EntryType::Symlink, 0, &b""[..]),
+            "package.",
+        ),
+        ("code that was compiled elsewhere", component(precompiled), "component"),
+        (
+            "sockets",
+            component(text("(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))")),
+            "component",
+        ),
+        (
+            "an import that it has no permission for",
+            component(text("(component (import \"tavern:extension/http@0.1.0\" (instance)))")),
+            "component",
+        ),
         ("noise", b"noise".to_vec(), "package."),
         ("nothing", Vec::new(), "package."),
         ("unsigned", unsigned, "signature"),

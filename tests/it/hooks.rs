@@ -8,6 +8,7 @@ mod model;
 mod operator;
 mod preview;
 mod prompt;
+mod replies;
 mod requests;
 
 use serde_json::Value;

@@ -4,8 +4,9 @@
 //! are called even if the server dies in between. They are called in the background, some replies at
 //! once, and nobody waits for them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tavern_domain::chat::{ChatRole, ChatSession, MessageBody};
 use tavern_domain::event::SessionEventKind;
@@ -22,6 +23,8 @@ use crate::lease::while_held;
 
 /// How long a server may take for a reply before another one may try.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// How long the hooks after a reply may take in all: their limits end them long before, if all is well.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// A third of a lease: one renewal may be lost.
 const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// Which attempt it is of the server that stored the reply.
@@ -55,16 +58,29 @@ impl Chats {
 
     async fn do_job(&self, generation: GenerationId, attempt: u32) {
         let Shared { store, clock, .. } = &*self.0.shared;
+        let (begun, held) = (Instant::now(), Mutex::new(Instant::now()));
         let renew = || async {
             let until = clock.now().plus(LEASE);
-            let renewed = store.extensions.renew_job(generation, attempt, until).await;
-            renewed.unwrap_or_else(|error| {
-                tracing::warn!(%generation, ?error, "the lease of a job could not be renewed; it is tried again");
-                true
-            })
+            match store.extensions.renew_job(generation, attempt, until).await {
+                Ok(renewed) => {
+                    *held.lock() = Instant::now();
+                    renewed && begun.elapsed() < PATIENCE
+                }
+                Err(error) => {
+                    tracing::warn!(%generation, ?error, "the lease of a job could not be renewed; it is tried again");
+                    held.lock().elapsed() < LEASE
+                }
+            }
         };
-        let Some(worked) = while_held(RENEW_EVERY, renew, Box::pin(self.after_reply(generation))).await else {
-            tracing::warn!(%generation, "another server has taken over the hooks after a reply");
+        // A server that was held up may come too late.
+        let work = async {
+            match renew().await {
+                true => Some(Box::pin(self.after_reply(generation)).await),
+                false => None,
+            }
+        };
+        let Some(worked) = while_held(RENEW_EVERY, renew, work).await.flatten() else {
+            tracing::warn!(%generation, "another server has taken over the hooks after a reply, or they took too long");
             return;
         };
         let done = match worked {

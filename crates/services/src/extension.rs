@@ -62,6 +62,8 @@ struct Inner {
     publications: Semaphore,
     /// The last package that was looked at in a sweep.
     swept: Mutex<Option<String>>,
+    /// Held by whoever changes what operators have stopped, or tells the host.
+    telling: tokio::sync::Mutex<()>,
     stop: CancellationToken,
 }
 
@@ -98,6 +100,7 @@ impl Extensions {
             kept: Kept::new(),
             publications: Semaphore::new(publish::AT_ONCE),
             swept: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             stop,
         }));
         extensions.start_housekeeping();

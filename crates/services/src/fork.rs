@@ -51,7 +51,9 @@ impl Chats {
             setup: source.setup,
         };
         let file = store.chats.file(source.id).await?;
-        store.chats.create_from_file(&fork, &rows, file.as_deref()).await?;
+        let room = self.0.extensions.value_room();
+        let (rows, file) = (&rows[..], file.as_deref());
+        store.chats.fork(&fork, rows, file, source.id, room).await?;
         Ok(fork)
     }
 

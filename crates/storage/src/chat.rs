@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, PaginatorTrait, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, Order, PaginatorTrait,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect,
 };
 use tavern_domain::chat::{
     AuthorsNote, ChatSession, GroupSettings, MessageRow, SessionSetup, SessionState, TurnEffects, Variables, merge,
@@ -26,7 +26,7 @@ use crate::character::count_chat;
 use crate::cursor::{Reader, Writer};
 use crate::db::{Db, DbResult, from_json, lists, only, to_json};
 use crate::entity::{chat_file, chat_session, generation, message as message_row, session_character, user_variables};
-use crate::extension::forget_chat;
+use crate::extension::{ValueRoom, copy_chat, forget_chat, lock_installations};
 
 /// The tag of a cursor in a list of sessions.
 const SESSIONS: u8 = 32;
@@ -95,47 +95,24 @@ impl ChatStore {
         messages: &[MessageRow],
         file: Option<&str>,
     ) -> Result<()> {
-        let id = session.id.uuid();
         let tx = self.db.begin().await?;
-        let row = chat_session::ActiveModel {
-            id: Set(id),
-            owner_id: Set(session.owner.uuid()),
-            title: Set(session.title.clone()),
-            model: Set(session.model.clone()),
-            is_archived: Set(session.is_archived),
-            message_count: Set(session.message_count),
-            next_sequence: Set(messages.iter().map(|message| message.sequence + 1).max().unwrap_or(1)),
-            total_tokens: Set(session.total_tokens),
-            created_at: Set(session.created_at.0),
-            updated_at: Set(session.updated_at.0),
-            last_message_at: Set(session.last_message_at.map(|at| at.0)),
-            forked_from: Set(session.forked_from.map(MessageId::uuid)),
-            setup: Set(to_json(&session.setup)?),
-            state: Set(to_json(&session.state)?),
-        };
-        row.insert(&tx).await.db()?;
-        let participants = (0..)
-            .zip(&session.characters)
-            .map(|(position, character)| session_character::ActiveModel {
-                session_id: Set(id),
-                position: Set(position),
-                character_id: Set(character.uuid()),
-            });
-        session_character::Entity::insert_many(participants)
-            .exec_without_returning(&tx)
-            .await
-            .db()?;
-        message::insert(&tx, messages).await?;
-        if let Some(file) = file {
-            let row = chat_file::ActiveModel {
-                session_id: Set(id),
-                body: Set(file.to_owned()),
-            };
-            chat_file::Entity::insert(row).exec_without_returning(&tx).await.db()?;
-        }
-        if session.forked_from.is_none() {
-            count_chat(&tx, &session.characters).await?;
-        }
+        insert(&tx, session, messages, file).await?;
+        tx.commit().await.db()
+    }
+
+    /// As [`Self::create_from_file`], with what extensions of the owner keep for the chat `from`. An extension that
+    /// has no `room` for it begins with nothing there.
+    pub async fn fork(
+        &self,
+        session: &ChatSession,
+        messages: &[MessageRow],
+        file: Option<&str>,
+        from: SessionId,
+        room: ValueRoom,
+    ) -> Result<()> {
+        let tx = self.db.begin().await?;
+        insert(&tx, session, messages, file).await?;
+        copy_chat(&tx, session, from, room).await?;
         tx.commit().await.db()
     }
 
@@ -252,6 +229,8 @@ impl ChatStore {
     /// The session, its messages, its generations and what extensions keep for it are gone at once. `None` if there is no such session.
     pub async fn delete(&self, id: SessionId) -> Result<Option<DeletedSession>> {
         let tx = self.db.begin().await?;
+        // Before the session, as those who keep values do: nobody moves values of it to another version meanwhile.
+        lock_installations(&tx, id).await?;
         let Some(session) = lock(&tx, id).await? else {
             return Ok(None);
         };
@@ -357,6 +336,56 @@ impl ChatStore {
             .db()?;
         Ok(())
     }
+}
+
+/// A session's row, and what belongs to it.
+async fn insert(
+    tx: &DatabaseTransaction,
+    session: &ChatSession,
+    messages: &[MessageRow],
+    file: Option<&str>,
+) -> Result<()> {
+    let id = session.id.uuid();
+    let row = chat_session::ActiveModel {
+        id: Set(id),
+        owner_id: Set(session.owner.uuid()),
+        title: Set(session.title.clone()),
+        model: Set(session.model.clone()),
+        is_archived: Set(session.is_archived),
+        message_count: Set(session.message_count),
+        next_sequence: Set(messages.iter().map(|message| message.sequence + 1).max().unwrap_or(1)),
+        total_tokens: Set(session.total_tokens),
+        created_at: Set(session.created_at.0),
+        updated_at: Set(session.updated_at.0),
+        last_message_at: Set(session.last_message_at.map(|at| at.0)),
+        forked_from: Set(session.forked_from.map(MessageId::uuid)),
+        setup: Set(to_json(&session.setup)?),
+        state: Set(to_json(&session.state)?),
+    };
+    row.insert(tx).await.db()?;
+    let participants = (0..)
+        .zip(&session.characters)
+        .map(|(position, character)| session_character::ActiveModel {
+            session_id: Set(id),
+            position: Set(position),
+            character_id: Set(character.uuid()),
+        });
+    session_character::Entity::insert_many(participants)
+        .exec_without_returning(tx)
+        .await
+        .db()?;
+    message::insert(tx, messages).await?;
+    if let Some(file) = file {
+        let row = chat_file::ActiveModel {
+            session_id: Set(id),
+            body: Set(file.to_owned()),
+        };
+        chat_file::Entity::insert(row).exec_without_returning(tx).await.db()?;
+    }
+    if session.forked_from.is_none() {
+        count_chat(tx, &session.characters).await?;
+    }
+    Ok(())
 }
 
 fn owned(owner: UserId, archived: bool) -> Condition {

@@ -24,8 +24,8 @@ use crate::entity::{extension, extension_version, publisher, publisher_key, user
 pub use installation::{InstallOutcome, InstallationStamp, SealedSecret, SecretChange, Switch, SwitchOutcome};
 pub(crate) use jobs::add_job;
 pub use list::{ExtensionQuery, ListedExtension};
-pub(crate) use values::forget_chat;
 pub use values::{StoredValue, ValueKey, ValueOutcome, ValueRoom, ValueWrite};
+pub(crate) use values::{copy_chat, forget_chat, lock_installations};
 
 /// Extensions. Cheap to clone.
 #[derive(Clone)]

@@ -80,6 +80,15 @@ impl Objects {
         }
     }
 
+    /// When an object was stored, the last time. `None` if there is none.
+    pub async fn stored_at(&self, key: &str) -> Result<Option<Timestamp>> {
+        match self.0.head(&parse(key)?).await {
+            Ok(object) => Ok(Some(Timestamp(object.last_modified.timestamp_millis()))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::internal(error)),
+        }
+    }
+
     /// The first `limit` objects below `prefix/` behind the key `after`, in the order of their keys.
     /// Looks at every object there, and keeps no more than `limit` in memory.
     pub async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ListedObject>> {

@@ -5,22 +5,43 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 use super::address::is_global;
 
-/// Names that are looked up at once, for all and for one installation. A name server answers as late as it likes,
-/// and the system's resolver holds a thread until it does: one extension's slow names must not be all there is.
+/// Names that are looked up at once, for all and for one account. A name server answers as late as it likes, and the
+/// system's resolver holds a thread until it does: one account's slow names must not be all there is.
 const LOOKUPS: usize = 64;
 pub(super) const OWN_LOOKUPS: usize = 2;
 /// Addresses of a name that are tried at the most.
 const MAX_ADDRESSES: usize = 8;
 
 tokio::task_local! {
-    /// The lookups of the installation whose request is being sent. Without them nothing is looked up.
-    pub(super) static OWN: Arc<Semaphore>;
+    /// The lookups of the account whose request is being sent. Without them nothing is looked up.
+    pub(super) static OWN: Arc<Place>;
+}
+
+/// A request's place among those whose names are looked up.
+pub(super) struct Place {
+    own: Arc<Semaphore>,
+    waits: AtomicBool,
+}
+
+impl Place {
+    pub fn among(own: Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self {
+            own,
+            waits: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether it waits for others: if it does so for too long, its host is not to blame.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
 }
 
 /// How a name becomes addresses; it may block.
@@ -77,8 +98,11 @@ impl Resolve for Filtered {
         let (lookup, all) = (Arc::clone(&self.lookup), Arc::clone(&self.permits));
         let own = OWN.try_with(Arc::clone);
         Box::pin(async move {
-            let own = own?.acquire_owned().await?;
+            let place = own?;
+            place.waits.store(true, Ordering::Relaxed);
+            let own = Arc::clone(&place.own).acquire_owned().await?;
             let all = all.acquire_owned().await?;
+            place.waits.store(false, Ordering::Relaxed);
             let look_up = move || {
                 // Kept by the thread: a caller that has given up does not make room for another one.
                 let _permits = (own, all);

@@ -2,12 +2,11 @@
 //! secret's name becomes the secret, which the guest never sees.
 
 use futures::future::join_all;
-use tavern_domain::InstallationId;
 use tavern_domain::extension::Capability;
 
 use crate::bindings::tavern::extension::http::{Host, HttpError, Request, Response};
 use crate::bindings::tavern::extension::types::Pair;
-use crate::egress::{EgressError, EgressGrant, EgressRequest, InjectedSecret};
+use crate::egress::{Asker, EgressError, EgressGrant, EgressRequest, InjectedSecret};
 use crate::host::Host as Shared;
 use crate::ports::Secret;
 use crate::store::State;
@@ -20,7 +19,10 @@ impl Host for State {
 
     async fn send_many(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, HttpError>>> {
         self.admit(requests.iter().map(bytes_of).sum())?;
-        let installation = self.member.installation;
+        let asker = Asker {
+            installation: self.member.installation,
+            owner: self.member.owner,
+        };
         let mut prepared = Vec::with_capacity(requests.len());
         for request in requests {
             prepared.push(self.prepare(request).await);
@@ -28,7 +30,7 @@ impl Host for State {
         let host = &self.host;
         let sent = prepared.into_iter().map(|prepared| async move {
             let (grant, request) = prepared?;
-            send(host, installation, &grant, request).await
+            send(host, asker, &grant, request).await
         });
         Ok(join_all(sent).await)
     }
@@ -90,13 +92,8 @@ impl State {
     }
 }
 
-async fn send(
-    host: &Shared,
-    installation: InstallationId,
-    grant: &EgressGrant,
-    request: EgressRequest,
-) -> Result<Response, HttpError> {
-    let answer = host.inner().egress.send(installation, grant, request).await;
+async fn send(host: &Shared, asker: Asker, grant: &EgressGrant, request: EgressRequest) -> Result<Response, HttpError> {
+    let answer = host.inner().egress.send(asker, grant, request).await;
     answer
         .map(|response| Response {
             status: response.status,

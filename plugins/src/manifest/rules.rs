@@ -149,7 +149,7 @@ fn is_name(text: &str, sign: u8, least: usize, most: usize) -> bool {
 }
 
 /// `publisher/name`.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.split_once('/').is_some_and(|(publisher, name)| {
         [publisher, name]
             .iter()

@@ -53,6 +53,15 @@ impl Key {
         Ok(PublicKey::from_secret_key(&self.0)?.to_base64())
     }
 
+    /// The text of a signature that says that another public key is the publisher's, too.
+    ///
+    /// # Errors
+    /// When it cannot sign.
+    pub fn vouch(&self, publisher: &str, public_key: &str) -> Result<String> {
+        let statement = statement(publisher, public_key);
+        Ok(minisign::sign(None, &self.0, statement.as_bytes(), None, None)?.into_string())
+    }
+
     /// The same files, signed: over their checksums, for their extension, version and component.
     ///
     /// # Errors
@@ -66,6 +75,11 @@ impl Key {
         files.insert("signature".into(), signature.into_string().into_bytes().into());
         Ok(files)
     }
+}
+
+/// What a key of a publisher signs to say that another one is the publisher's, too: its line of base64.
+fn statement(publisher: &str, public_key: &str) -> String {
+    format!("{publisher} {public_key}")
 }
 
 /// Writes a new pair: `path`, which only its owner may read, and `path` with `.pub`. Gives the public key's path.

@@ -1,5 +1,5 @@
 //! What an author of extensions works with: `tavern extension new | build | test | pack | keygen | sign |
-//! publish | run`.
+//! publish | rotate-key | run`.
 //!
 //! Everything is tried here as a server would do it: the manifest by its rules, hooks in the real sandbox with
 //! its limits, packages by the reader that a server has.
@@ -90,6 +90,21 @@ pub enum Command {
         /// The public key, for a publisher's first package.
         #[arg(long, value_name = "FILE")]
         public_key: Option<PathBuf>,
+    },
+    /// Add a key to a publisher's, on the word of one it has: packages signed with either are taken then.
+    RotateKey {
+        publisher: String,
+        /// A secret key that the publisher has.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The new public key.
+        #[arg(long, value_name = "FILE")]
+        public_key: PathBuf,
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4000")]
+        server: String,
+        /// An access token; TAVERN_TOKEN, if left out.
+        #[arg(long)]
+        token: Option<String>,
     },
     /// Call a hook once, and print what it gave back as JSON.
     Run {
@@ -191,6 +206,18 @@ pub async fn run(command: Command) -> Result<()> {
             token,
             public_key,
         } => send_package(&package, &server, token, public_key.as_deref()).await?,
+        Command::RotateKey {
+            publisher,
+            key,
+            public_key,
+            server,
+            token,
+        } => {
+            let (token, key) = (token_or_environments(token)?, Key::read(&key)?);
+            let new = keys::public(&public_key)?;
+            publish::rotate(&server, &token, &publisher, &new, &key.vouch(&publisher, &new)?).await?;
+            println!("{publisher} has the key of {}", public_key.display());
+        }
         Command::Run { folder, case, send } => {
             let case = match case {
                 Some(path) => case::read(&path)?,
@@ -221,6 +248,8 @@ fn make(project: &Project, log: &mut dyn Write) -> Result<Vec<u8>> {
     {
         return Ok(component);
     }
+    // What lies there is of other sources from now on.
+    let _ = std::fs::remove_file(&mark);
     let component = build::component(project, log)?;
     embedded::put(&path, &component)?;
     if let Some(made_of) = made_of {
@@ -245,10 +274,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
+fn token_or_environments(token: Option<String>) -> Result<String> {
+    token
+        .or_else(|| std::env::var("TAVERN_TOKEN").ok())
+        .context("who publishes? Give an access token with --token, or in TAVERN_TOKEN")
+}
+
 async fn send_package(package: &Path, server: &str, token: Option<String>, public_key: Option<&Path>) -> Result<()> {
-    let Some(token) = token.or_else(|| std::env::var("TAVERN_TOKEN").ok()) else {
-        bail!("who publishes? Give an access token with --token, or in TAVERN_TOKEN");
-    };
+    let token = token_or_environments(token)?;
     let bytes = read(package)?;
     if pack::read(&bytes)?.signature.is_none() {
         bail!("{} is not signed: `tavern extension sign` does it", package.display());

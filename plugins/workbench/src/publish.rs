@@ -16,6 +16,10 @@ const MUTATION: &str = "mutation Publish($input: PublishExtensionInput!) {
   }
 }";
 
+const ROTATE: &str = "mutation Rotate($input: RotatePublisherKeyInput!) {
+  rotatePublisherKey(input: $input) { publisher { keys { keyId } } userErrors { field message } }
+}";
+
 /// Uploads of eight megabytes over slow lines, and the checks on the other side.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -40,25 +44,49 @@ pub async fn publish(server: &str, token: &str, package: Bytes, public_key: Opti
         .text("operations", operations.to_string())
         .text("map", json!({ "0": ["variables.input.package"] }).to_string())
         .part("0", Part::stream(package).file_name("extension.tavext"));
+    read(&ask(server, token, |request| request.multipart(form)).await?)
+}
+
+/// Adds a key to a publisher's. `signature` is what [`Key::vouch`](crate::keys::Key::vouch) says of it.
+///
+/// # Errors
+/// When the server cannot be reached, or does not take it: why, in its words.
+pub async fn rotate(server: &str, token: &str, publisher: &str, public_key: &str, signature: &str) -> Result<()> {
+    let input = json!({ "publisher": publisher, "publicKey": public_key, "signature": signature });
+    let operation = json!({ "query": ROTATE, "variables": { "input": input } });
+    let answer = ask(server, token, |request| request.json(&operation)).await?;
+    let payload = payload(&answer, "rotatePublisherKey")?;
+    let errors = list(&payload["userErrors"]);
+    if !errors.is_empty() {
+        let messages: Vec<_> = errors.iter().map(|error| text(&error["message"])).collect();
+        bail!("{}", messages.join("; "));
+    }
+    Ok(())
+}
+
+/// What a server answers.
+async fn ask(
+    server: &str,
+    token: &str,
+    with: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+) -> Result<Value> {
     let url = address(server)?;
     // Another part of the program may have chosen already, and then it stays with that.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
-    let answer = client
+    let request = client
         .post(url.clone())
         .bearer_auth(token)
         // Without a header of this kind the server takes uploads for a trick of some web page.
-        .header("apollo-require-preflight", "1")
-        .multipart(form)
+        .header("apollo-require-preflight", "1");
+    let answer = with(request)
         .send()
         .await
         .with_context(|| format!("{url} cannot be reached"))?;
     let status = answer.status();
     let body = answer.text().await?;
-    let Ok(answer) = serde_json::from_str::<Value>(&body) else {
-        bail!("{url} answered {status}, and not in JSON: is it the address of a TavernAI Plus?");
-    };
-    read(&answer)
+    serde_json::from_str(&body)
+        .with_context(|| format!("{url} answered {status}, and not in JSON: is it the address of a TavernAI Plus?"))
 }
 
 /// Where a server's API is.
@@ -68,10 +96,16 @@ fn address(server: &str) -> Result<Url> {
         .with_context(|| format!("{server} is no server's address: they begin with http:// or https://"))
 }
 
-/// The server's answer for people.
-fn read(answer: &Value) -> Result<Published> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a server gave back for an operation.
+fn payload<'a>(answer: &'a Value, operation: &str) -> Result<&'a Value> {
     let errors: Vec<String> = list(&answer["errors"])
         .iter()
         .map(|error| match error["extensions"]["code"].as_str() {
@@ -88,10 +122,16 @@ fn read(answer: &Value) -> Result<Published> {
     if !errors.is_empty() {
         bail!("the server refused: {}", errors.join("; "));
     }
-    let payload = &answer["data"]["publishExtension"];
+    let payload = &answer["data"][operation];
     if payload.is_null() {
         bail!("the server has not answered what was asked");
     }
+    Ok(payload)
+}
+
+/// The server's answer to a publication, for people.
+fn read(answer: &Value) -> Result<Published> {
+    let payload = payload(answer, "publishExtension")?;
     let mut lines = Vec::new();
     let checks = list(&payload["report"]["checks"]);
     for check in &checks {

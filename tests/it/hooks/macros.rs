@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Stage, says};
+use crate::support::{INSTALL, Stage, done, says, text};
 
 const GRANTS: [&str; 2] = ["macros", "kv:installation"];
 
@@ -53,4 +53,43 @@ async fn calls_for_typed_macros_are_told_of() {
         (&trace["extension"], &trace["outcome"]),
         (&json!("acme/puppet"), &json!("ok"))
     );
+}
+
+#[tokio::test]
+async fn a_fork_begins_with_what_extensions_keep_for_its_source_and_goes_its_own_way() {
+    let mut stage = Stage::new(&["macros", "kv:chat"], json!({})).await;
+    stage.say("Chapter {{chapter}}.").await;
+    let said = stage.say("Chapter {{chapter}}.").await;
+    assert_eq!(content(&stage, &said.message).await, "Chapter 2.");
+    let fork =
+        "mutation($m: ID!) { forkChatSession(input: { messageId: $m }) { chatSession { id } userErrors { message } } }";
+    let forked = stage.client.data(fork, json!({ "m": said.message })).await;
+    let fork = text(&forked["forkChatSession"]["chatSession"]["id"], &forked);
+    let source = std::mem::replace(&mut stage.session, fork);
+    for chapter in ["Chapter 3.", "Chapter 4."] {
+        let said = stage.say("Chapter {{chapter}}.").await;
+        assert_eq!(content(&stage, &said.message).await, chapter);
+    }
+    stage.session = source;
+    let said = stage.say("Chapter {{chapter}}.").await;
+    assert_eq!(content(&stage, &said.message).await, "Chapter 3.");
+}
+
+#[tokio::test]
+async fn what_is_installed_again_remembers_nothing() {
+    let stage = Stage::new(&GRANTS, json!({})).await;
+    let said = stage.say("{{tally}}").await;
+    assert_eq!(content(&stage, &said.message).await, "1");
+    let uninstall = "mutation($i: ID!) { uninstallExtension(input: { id: $i }) { deletedId } }";
+    stage.client.data(uninstall, json!({ "i": stage.installation })).await;
+    let said = stage.say("{{tally}}").await;
+    assert_eq!(content(&stage, &said.message).await, "{{tally}}");
+    done(
+        &stage.client,
+        INSTALL,
+        json!({ "name": "acme/puppet", "grants": GRANTS }),
+    )
+    .await;
+    let said = stage.say("{{tally}}").await;
+    assert_eq!(content(&stage, &said.message).await, "1");
 }

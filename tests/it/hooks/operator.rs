@@ -165,3 +165,44 @@ async fn a_needed_extension_that_is_not_what_was_accepted_stops_the_turn() {
         "the others run without it"
     );
 }
+
+#[tokio::test]
+async fn an_extension_that_keeps_trapping_rests_and_the_replies_go_on() {
+    let stage = noting().await;
+    stage.configure(json!({ "fails": { "before-prompt": "trap" } })).await;
+    for outcome in ["trap", "trap", "trap", "breaker_open"] {
+        let said = stage.say("Hello?").await;
+        assert_eq!(said.ended["status"], "COMPLETED", "{outcome}: {:#}", said.ended);
+        let trace = stage.trace(&said.generation, "before-prompt").await;
+        assert_eq!(trace["outcome"], outcome, "{trace:#}");
+    }
+    // Its other hooks are not at fault.
+    stage.grant(&["annotate", "prompt.insert"]).await;
+    stage
+        .configure(json!({ "after-reply": [{ "annotate": ["mood", "calm"] }] }))
+        .await;
+    let said = stage.say("Hello?").await;
+    assert_eq!(stage.trace(&said.generation, "after-reply").await["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn what_an_operator_denies_nobody_gets() {
+    let grants = ["prompt.insert", "http:127.0.0.1", "model:1000"];
+    let config = json!({
+        "http": [{ "url": "http://127.0.0.1:9/" }],
+        "model": { "text": "Hello?", "max-tokens": 8 },
+        "before-prompt": [{ "note": NOTE }],
+    });
+    let mut stage = Stage::new(&grants, config).await;
+    stage = stage
+        .restart_with(|config| config.extensions.denied = ["http", "model"].map(Into::into).into())
+        .await;
+    let said = stage.say("Hello?").await;
+    let trace = stage.trace(&said.generation, "before-prompt").await;
+    let log = trace["log"].to_string();
+    assert!(
+        log.contains("HttpError::Denied") && log.contains("ModelError::Denied"),
+        "{trace:#}"
+    );
+    assert!(says(&stage.sent().await, NOTE), "what it may is not touched");
+}

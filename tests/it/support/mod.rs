@@ -16,7 +16,7 @@ use tavern::config::Config;
 use tavern_domain::{Actor, Role};
 
 pub use card::{png_card, png_with_chunk, v2_card};
-pub use extension::{Author, Draft, tool};
+pub use extension::{Author, Draft, HANGS, tool};
 pub use installation::{
     CONFIGURE, FIELDS, INSTALL, PUBLISH, ROLLBACK, TRACE, UPGRADE, done, installed, publish, publish_bytes, published,
     run, says, with_lantern, with_lantern_on,

@@ -14,9 +14,10 @@ use tavern_plugins::manifest::Manifest;
 use tavern_plugins::package;
 use tavern_plugins::program::{ComponentSource, Program};
 use tavern_plugins::settings::{PluginLimits, PluginSettings};
-use tavern_storage::{InstallationStamp, Objects};
+use tavern_storage::{InstallationStamp, Objects, ValueRoom};
 
 use super::Extensions;
+use super::ports::room;
 use super::registry::Registry;
 use crate::Shared;
 
@@ -30,6 +31,13 @@ pub(super) const PACKAGES: &str = "extensions";
 /// Where a package lies.
 pub(super) fn package_key(sha256: &str) -> String {
     format!("{PACKAGES}/{sha256}")
+}
+
+/// The SHA-256 of the package that lies there; `None` if something else does.
+pub(super) fn package_of(key: &str) -> Option<&str> {
+    let (folder, sha256) = key.split_once('/')?;
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (folder == PACKAGES && sha256.len() == 64 && sha256.bytes().all(is_digit)).then_some(sha256)
 }
 
 /// What is the same for all who have a version.
@@ -145,6 +153,11 @@ impl Extensions {
 
     pub(super) fn limits(&self) -> &PluginLimits {
         &self.0.host.settings().limits
+    }
+
+    /// What an installation may keep.
+    pub(crate) fn value_room(&self) -> ValueRoom {
+        room(self.limits())
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use tavern_domain::Result;
+use tavern_domain::{Result, Timestamp};
 use tavern_plugins::breaker::Condemned;
 
 use super::Extensions;
-use super::chain::{PACKAGES, package_key};
+use super::chain::{PACKAGES, package_of};
 use super::{events, ports};
 use crate::Shared;
 
@@ -71,6 +71,7 @@ impl Extensions {
 
     /// Turns that are under way learn so what was stopped on another server, and hosts what runs again.
     pub(crate) async fn look_who_is_stopped(&self) -> Result<()> {
+        let _told = self.0.telling.lock().await;
         let killed = self.0.shared.store.extensions.killed().await?;
         self.0.host.set_killed(killed);
         Ok(())
@@ -100,13 +101,17 @@ impl Extensions {
         let packages = store.objects.list(PACKAGES, after.as_deref(), PACKAGES_AT_ONCE).await?;
         let last = packages.last().filter(|_| packages.len() == PACKAGES_AT_ONCE);
         let last = last.map(|package| package.key.clone());
-        let now = clock.now();
-        for package in packages.iter().filter(|package| package.stored_at.plus(GRACE) < now) {
+        let is_old = |stored_at: Timestamp| stored_at.plus(GRACE) < clock.now();
+        for package in packages.iter().filter(|package| is_old(package.stored_at)) {
             // Whatever else lies there is not ours.
-            let Some((_, sha256)) = package.key.split_once('/') else {
+            let Some(sha256) = package_of(&package.key) else {
                 continue;
             };
-            if package.key == package_key(sha256) && !store.extensions.is_published(sha256).await? {
+            if store.extensions.is_published(sha256).await? {
+                continue;
+            }
+            // What is being published just now was stored anew.
+            if store.objects.stored_at(&package.key).await?.is_some_and(is_old) {
                 store.objects.delete(&package.key).await?;
                 tracing::info!(package = sha256, "swept a package that is no version's");
             }

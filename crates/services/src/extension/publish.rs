@@ -391,9 +391,11 @@ impl Extensions {
         };
         let extensions = &self.0.shared.store.extensions;
         let stops = reason.is_some();
-        extensions.kill(extension.id, id, reason).await?;
         let killed = version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"));
-        // Turns under way on this server; others learn of it when their next turn begins.
+        // Nobody tells the host meanwhile what was in the store before.
+        let _told = self.0.telling.lock().await;
+        extensions.kill(extension.id, id, reason).await?;
+        // Turns under way on this server; other servers look every few seconds, and whenever a turn begins.
         if stops {
             self.0.host.kill(&killed);
         } else {

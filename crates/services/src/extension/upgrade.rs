@@ -6,13 +6,13 @@ use semver::{Version, VersionReq};
 use serde_json::Value;
 use tavern_domain::extension::{Capability, Installation, Outcome, PreviousVersion};
 use tavern_domain::{Actor, Code, Error, ExtensionVersionId, InstallationId, Permission, Problems, Result};
-use tavern_plugins::manifest::widened;
+use tavern_plugins::manifest::{strays, widened};
 use tavern_storage::{Switch, SwitchOutcome, ValueOutcome, VersionHead};
 
 use super::Extensions;
 use super::chain::Loaded;
 use super::install::{configuration, expect, is_installable, newest, not_now, outdated};
-use super::ports::{room, to_write};
+use super::ports::to_write;
 
 /// Versions that can be gone back to.
 const PREVIOUS: usize = 3;
@@ -180,7 +180,7 @@ impl Extensions {
                 keep: stored.version_id,
                 seen,
                 writes: writes.into_iter().map(to_write).collect(),
-                room: room(self.limits()),
+                room: self.value_room(),
                 now: changed.updated_at,
             };
             outcome = extensions.switch(&changed, stored.revision, &secrets, &switch).await?;
@@ -217,7 +217,8 @@ impl Extensions {
     }
 
     /// Goes back to the version before, with its grants, configuration and values as they were. What was
-    /// switched off because it kept failing is on again.
+    /// switched off because it kept failing is on again. Secrets that would go elsewhere than they do now are to be
+    /// granted anew.
     ///
     /// # Errors
     /// UNAUTHENTICATED; NOT_FOUND for what is not the caller's; CONFLICT if there is no version before, an
@@ -257,7 +258,10 @@ impl Extensions {
             )
         })?;
         let asked = becomes.manifest.capabilities();
-        let is_asked = |grant: &Capability| asked.iter().any(|asked| asked.covers(grant));
+        // A secret that was set since for other hosts is not sent where those before it went.
+        let current = self.loaded(&stored.name, stored.version_id).await?;
+        let strays = strays(&current.manifest, &becomes.manifest);
+        let is_asked = |grant: &Capability| !strays.contains(grant) && asked.iter().any(|asked| asked.covers(grant));
         let mut changed = Installation {
             version_id: back.version_id,
             version: back.version,

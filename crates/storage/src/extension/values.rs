@@ -6,8 +6,9 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    QueryTrait, Statement,
 };
+use tavern_domain::chat::ChatSession;
 use tavern_domain::extension::KvScope;
 use tavern_domain::{ExtensionVersionId, InstallationId, Result, SessionId, Timestamp};
 
@@ -248,6 +249,24 @@ async fn chats_stand(tx: &DatabaseTransaction, writes: &[ValueWrite]) -> Result<
     Ok(true)
 }
 
+/// Until the end of the transaction, nobody else writes values of the extensions that the chat's owner has installed.
+pub(crate) async fn lock_installations(tx: &DatabaseTransaction, chat: SessionId) -> Result<()> {
+    let owner = chat_session::Entity::find_by_id(chat.uuid())
+        .select_only()
+        .column(chat_session::Column::OwnerId);
+    let _: Vec<uuid::Uuid> = installation::Entity::find()
+        .select_only()
+        .column(installation::Column::Id)
+        .filter(installation::Column::OwnerId.in_subquery(owner.into_query()))
+        .order_by_asc(installation::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .all(tx)
+        .await
+        .db()?;
+    Ok(())
+}
+
 /// Deletes what extensions of the chat's owner keep for it, also for the versions that can be gone back to.
 pub(crate) async fn forget_chat(tx: &DatabaseTransaction, owner: uuid::Uuid, chat: SessionId) -> Result<()> {
     for table in ["extension_values", "extension_kept_values"] {
@@ -259,6 +278,52 @@ pub(crate) async fn forget_chat(tx: &DatabaseTransaction, owner: uuid::Uuid, cha
             [owner.into(), code(KvScope::Chat).into(), chat.to_string().into()],
         );
         tx.execute_raw(delete).await.db()?;
+    }
+    Ok(())
+}
+
+/// Copies what extensions keep for the chat `from` to its fork, which begins with it. Whose room does not hold both
+/// begins there with nothing.
+pub(crate) async fn copy_chat(
+    tx: &DatabaseTransaction,
+    fork: &ChatSession,
+    from: SessionId,
+    room: ValueRoom,
+) -> Result<()> {
+    use extension_value::Column::{Owner, Scope};
+    use installation::Column::{Id, OwnerId, ValuesRevision};
+    let (scope, to) = (code(KvScope::Chat), fork.id.to_string());
+    let keeping = extension_value::Entity::find()
+        .select_only()
+        .column(extension_value::Column::InstallationId)
+        .filter(Scope.eq(scope))
+        .filter(Owner.eq(from.to_string()));
+    // One at a time, as with writes.
+    let counted = installation::Entity::update_many()
+        .col_expr(ValuesRevision, Expr::col(ValuesRevision).add(1))
+        .filter(OwnerId.eq(fork.owner.uuid()))
+        .filter(Id.in_subquery(keeping.into_query()))
+        .exec_with_returning(tx)
+        .await
+        .db()?;
+    for row in counted {
+        let copy = format!(
+            "INSERT INTO extension_values ({COLUMNS}) SELECT installation_id, scope, $4, key, value, 1, expires_at FROM extension_values WHERE installation_id = $1 AND scope = $2 AND owner = $3"
+        );
+        let values = [row.id.into(), scope.into(), from.to_string().into(), to.clone().into()];
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), copy, values))
+            .await
+            .db()?;
+        let (keys, bytes) = used(tx, InstallationId::from_uuid(row.id), fork.created_at).await?;
+        if keys > room.keys || bytes > room.bytes {
+            extension_value::Entity::delete_many()
+                .filter(extension_value::Column::InstallationId.eq(row.id))
+                .filter(Scope.eq(scope))
+                .filter(Owner.eq(&to))
+                .exec(tx)
+                .await
+                .db()?;
+        }
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use tavern_storage::{
 };
 use uuid::Uuid;
 
-use crate::support::{NOW, account, first, last, later, on_both, running, stored_session};
+use crate::support::{NOW, account, first, last, later, on_both, running, session, stored_session};
 
 const ROOM: ValueRoom = ValueRoom { keys: 10, bytes: 1_000 };
 
@@ -636,6 +636,32 @@ on_both! {
         let read_after = seen(&store, one.id).await;
         assert_eq!(write(&store, one.id, &[ValueWrite { expected: Some(9), ..put("a", b"x") }]).await, ValueOutcome::Conflict);
         assert_eq!(store.extensions.switch(&two, 1, &[], &up(read_after)).await.expect("no error"), SwitchOutcome::Switched);
+    }
+
+    async fn a_fork_begins_with_what_is_kept_for_its_source_where_there_is_room(store: Store) {
+        let ann = account(&store, "ann").await.id;
+        let one = installed(&store, ann).await;
+        let chat = stored_session(&store, ann).await.id;
+        let of = |chat: tavern_domain::SessionId, key: &str| ValueKey { scope: KvScope::Chat, owner: chat.to_string(), key: key.into() };
+        let kept = |key: &str| ValueWrite { key: of(chat, key), ..put(key, b"v") };
+        let expired = ValueWrite { expires_at: Some(NOW), ..kept("gone") };
+        let writes = [kept("a"), kept("b"), put("c", b"v"), expired];
+        assert_eq!(write(&store, one.id, &writes).await, ValueOutcome::Written);
+        let revision = seen(&store, one.id).await;
+        // Three are kept, and two more for each fork.
+        for (keys, copied) in [(5, true), (6, false), (7, true)] {
+            let fork = session(ann, &[]);
+            let room = ValueRoom { keys, ..ROOM };
+            store.chats.fork(&fork, &[], None, chat, room).await.expect("stored");
+            let found = store.extensions.values(one.id, &[of(fork.id, "a"), of(fork.id, "b"), of(fork.id, "gone")], NOW).await.expect("read");
+            assert_eq!(found.iter().map(|value| value.as_ref().map(|value| value.version)).collect::<Vec<_>>(), [copied.then_some(1), copied.then_some(1), None], "{keys}");
+            store.chats.delete(fork.id).await.expect("deleted");
+            if copied {
+                let fork = session(ann, &[]);
+                store.chats.fork(&fork, &[], None, chat, ROOM).await.expect("stored");
+            }
+        }
+        assert!(seen(&store, one.id).await > revision, "who moves values sees that there are more");
     }
 
     async fn of_a_chat_nothing_is_kept_when_it_goes(store: Store) {

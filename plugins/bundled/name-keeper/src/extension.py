@@ -21,7 +21,8 @@ def after_reply(turn, history, user, reply):
     known = _known()
     # A reply that takes the place of the last one, or goes on from it, is the last one told anew.
     is_anew = turn.kind in ("swipe", "regenerate", "continue")
-    before = known.get("before", NOBODY) if is_anew else {"reply": known["reply"], "people": known["people"]}
+    now = {"reply": known["reply"], "people": known["people"]}
+    before = known.get("before", now) if is_anew else now
     number, people = before["reply"] + 1, dict(before["people"])
     # What has no permission is empty, and nobody is called that.
     present = {turn.user_name, *turn.user_name.split(), *(turn.character.name.split() if turn.character else [])}

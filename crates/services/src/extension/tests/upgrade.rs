@@ -335,6 +335,12 @@ async fn a_secret_goes_to_no_other_host_without_its_owners_word() {
     let upgraded = shop.upgrade(&installed, agreed).await.unwrap().installation;
     assert_eq!(upgraded.version, "1.1.0");
     assert!(upgraded.grants.contains(&secret));
+
+    // What was set for the host of this version does not go to the host of the one before.
+    let back = shop.extensions().rollback(&shop.ann, installed.id, None).await.unwrap();
+    assert_eq!((back.version.as_str(), back.grants.contains(&secret)), ("1.0.1", false));
+    let back = shop.extensions().rollback(&shop.ann, installed.id, None).await.unwrap();
+    assert_eq!((back.version.as_str(), back.grants.contains(&secret)), ("1.0.0", true));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tavern_extension::*;
 
 #[derive(Extension, Deserialize, Default)]
-#[hooks(BeforePrompt, WorldInfo, PromptTransform, StreamFilter, AfterReply, MacroProvider)]
+#[hooks(BeforePrompt, WorldInfo, PromptTransform, StreamFilter, AfterReply, MacroProvider, Tool)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Puppet {
     before_prompt: Vec<Before>,
@@ -17,6 +17,8 @@ pub struct Puppet {
     fails: BTreeMap<String, How>,
     /// A text that the filter breaks at.
     breaks_at: Option<String>,
+    /// Texts, and what the filter says of pieces with them.
+    filter: Vec<(String, Says)>,
     /// Hooks that log what they are shown.
     tells: BTreeSet<String>,
     /// Asked before the prompt, with the answers as notes.
@@ -41,6 +43,15 @@ enum Before {
     FillVariable(String, usize),
     SetSampling(String, String),
     Abort(String),
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(rename_all = "kebab-case")]
+enum Says {
+    Hold,
+    Drop,
+    Stop(String),
+    Replace(String),
 }
 
 /// Entries by their titles.
@@ -210,22 +221,35 @@ impl PromptTransform for Puppet {
     }
 }
 
-pub struct Filter(Option<String>);
+pub struct Filter {
+    breaks_at: Option<String>,
+    says: Vec<(String, Says)>,
+}
 
 impl StreamFilter for Puppet {
     type Filter = Filter;
 
     fn filter(&self, _turn: &Turn) -> Result<Filter> {
-        Ok(Filter(self.breaks_at.clone()))
+        Ok(Filter {
+            breaks_at: self.breaks_at.clone(),
+            says: self.filter.clone(),
+        })
     }
 }
 
 impl ReplyFilter for Filter {
     fn push(&mut self, chunk: &str) -> Result<Verdict> {
-        match &self.0 {
-            Some(text) if chunk.contains(text) => panic!("it breaks as it was told"),
-            _ => Ok(Verdict::Pass),
+        if self.breaks_at.as_ref().is_some_and(|text| chunk.contains(text)) {
+            panic!("it breaks as it was told");
         }
+        let said = self.says.iter().find(|(text, _)| chunk.contains(text));
+        Ok(match said {
+            None => Verdict::Pass,
+            Some((_, Says::Hold)) => Verdict::Hold,
+            Some((_, Says::Drop)) => Verdict::Drop,
+            Some((_, Says::Stop(last))) => Verdict::Stop(last.clone()),
+            Some((_, Says::Replace(text))) => Verdict::Replace(text.clone()),
+        })
     }
 }
 
@@ -255,6 +279,11 @@ impl AfterReply for Puppet {
 impl MacroProvider for Puppet {
     fn expand(&self, _turn: &Turn, name: &str, arguments: &[String]) -> Option<String> {
         match name {
+            "chapter" => {
+                let count = kv::CHAT.get::<u32>("chapter").ok()?.unwrap_or_default() + 1;
+                kv::CHAT.set("chapter", &count).ok()?;
+                Some(count.to_string())
+            }
             "fate" => Some(format!("<{}>", arguments.first()?)),
             "tally" => {
                 let count = kv::INSTALLATION.get::<u32>("tally").ok()?.unwrap_or_default() + 1;
@@ -263,5 +292,12 @@ impl MacroProvider for Puppet {
             }
             _ => None,
         }
+    }
+}
+
+impl Tool for Puppet {
+    fn call(&self, _turn: &Turn, _name: &str, arguments: Value) -> Result<Value> {
+        self.begin("tool", || arguments.clone())?;
+        Ok(json!({ "omen": arguments["of"] }))
     }
 }
