@@ -166,15 +166,21 @@ impl Egress {
     /// On a machine without certificates, no connection will be secure enough; that is logged, once.
     #[must_use]
     pub fn new(settings: &PluginSettings) -> Self {
-        Self::with_lookup(settings, resolve::system())
+        Self::with(settings, resolve::system(), Vec::new())
     }
 
-    fn with_lookup(settings: &PluginSettings, lookup: Lookup) -> Self {
+    /// `roots` sign the certificates of hosts, in place of those that the system knows, if there are any.
+    fn with(settings: &PluginSettings, lookup: Lookup, roots: Vec<reqwest::Certificate>) -> Self {
         // Fails if another backend was installed before, which is then as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let resolver = Arc::new(Filtered::new(lookup, settings.allow_loopback));
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder();
+            let builder = match &roots[..] {
+                [] => builder,
+                roots => builder.tls_certs_only(roots.iter().cloned()),
+            };
+            builder
                 .user_agent(concat!("tavern-extension/", env!("CARGO_PKG_VERSION")))
                 .dns_resolver(Arc::clone(&resolver))
                 // A redirect would go where nobody looked.

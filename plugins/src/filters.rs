@@ -15,7 +15,8 @@ use std::time::Duration;
 use tavern_domain::extension::{Capability, PluginTrace};
 use tokio::time::Instant;
 
-use crate::chain::Chain;
+use crate::calls::scaled;
+use crate::chain::{Chain, Member};
 use crate::host::Host;
 use crate::turn::{Abort, TurnFacts};
 use observer::Observer;
@@ -48,6 +49,12 @@ pub struct Filtered {
 impl Filters {
     pub(crate) fn new(host: &Host, chain: &Chain, facts: &TurnFacts) -> Self {
         let facts = Arc::new(facts.clone());
+        let limits = &host.settings().limits;
+        let flush = |member: &Member| scaled(limits, member, 0, limits.wall_flush_ms).wall;
+        let observers = chain
+            .filters()
+            .filter(|(member, _)| !member.may(&Capability::StreamModify));
+        let longest = observers.map(|(member, _)| flush(member)).max().unwrap_or_default();
         let places = chain.filters().map(|(member, triggers)| {
             let post = Post::new(host.clone(), Arc::clone(&facts), Arc::clone(member), triggers.cloned());
             match member.may(&Capability::StreamModify) {
@@ -58,7 +65,7 @@ impl Filters {
         Self {
             places: places.collect(),
             ended: false,
-            observers_patience: 2 * Duration::from_millis(host.settings().limits.wall_flush_ms),
+            observers_patience: 2 * longest,
         }
     }
 

@@ -98,8 +98,9 @@ pub trait Ports: Send + Sync + 'static {
     /// The names of secrets that are set.
     async fn secret_names(&self, installation: InstallationId) -> Vec<String>;
 
-    /// A secret as it is.
-    async fn secret(&self, installation: InstallationId, name: &str) -> Option<Secret>;
+    /// A secret as it is, for this version of the extension: there is none if another one is installed by now, whose
+    /// hosts it is for.
+    async fn secret(&self, installation: InstallationId, version: &str, name: &str) -> Option<Secret>;
 
     /// A call of a model out of the installation's budget.
     async fn complete(&self, installation: InstallationId, request: ModelRequest) -> Result<ModelReply, ModelFault>;
@@ -202,7 +203,7 @@ impl Ports for MemoryPorts {
         self.secrets.lock().keys().cloned().collect()
     }
 
-    async fn secret(&self, _installation: InstallationId, name: &str) -> Option<Secret> {
+    async fn secret(&self, _installation: InstallationId, _version: &str, name: &str) -> Option<Secret> {
         self.secrets.lock().get(name).cloned()
     }
 

@@ -117,6 +117,30 @@ async fn another_version_takes_part_from_the_next_turn_on() {
     assert!(says(&preview(&client, &session).await, "The lantern is lit."));
 }
 
+#[tokio::test]
+async fn who_is_called_first_is_its_owners_to_say() {
+    let tavern = Tavern::start().await;
+    let client = tavern.user("player").await;
+    let author = Author::new();
+    let mut installations = Vec::new();
+    for id in ["acme/first", "acme/second"] {
+        let draft = Draft { id, ..Draft::default() };
+        published(&client, &author, &draft).await;
+        let input = json!({ "name": id, "grants": ["prompt.insert"] });
+        installations.push(done(&client, INSTALL, input).await["id"].take());
+    }
+    let session = client.chat().await;
+    let called = async || {
+        let seen = preview(&client, &session).await;
+        let calls = seen["plugins"].as_array().expect("calls").iter();
+        calls.map(|call| call["extension"].clone()).collect::<Vec<_>>()
+    };
+    let [first, second] = ["acme/first", "acme/second"].map(|name| json!(name));
+    assert_eq!(called().await, [first.clone(), second.clone()], "by name");
+    done(&client, CONFIGURE, json!({ "id": installations[1], "priority": 10 })).await;
+    assert_eq!(called().await, [second, first]);
+}
+
 /// All memory there is.
 const BOMB: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))) unreachable";
 

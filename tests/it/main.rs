@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod authors;
 mod bundled_extensions;
 mod cards;
 mod characters;

@@ -252,7 +252,7 @@ fn resolving(addresses: &'static [&'static str]) -> (Egress, Arc<AtomicUsize>) {
     });
     let mut settings = PluginSettings::default();
     settings.limits.http_ms = 200;
-    (Egress::with_lookup(&settings, lookup), asked)
+    (Egress::with(&settings, lookup, Vec::new()), asked)
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn names_that_are_looked_up_slowly_keep_their_own_account_waiting_and_nobo
     });
     let mut settings = PluginSettings::default();
     settings.limits.http_ms = 30_000;
-    let egress = Egress::with_lookup(&settings, lookup);
+    let egress = Egress::with(&settings, lookup, Vec::new());
     let grant = EgressGrant {
         hosts: vec!["*.example.org".into()],
         secret: None,

@@ -8,7 +8,7 @@ use tavern_domain::extension::{Hook, Outcome};
 
 use super::PATIENCE;
 use crate::chain::Member;
-use crate::instance::{Instance, Share};
+use crate::instance::{CallLimits, Instance, Share};
 use crate::testing::guest::Guest;
 use crate::testing::{House, facts, limits, turn};
 
@@ -159,25 +159,18 @@ fn resident() -> u64 {
     pages * 4096
 }
 
-#[tokio::test]
-async fn three_thousand_turns_leave_memory_as_it_was() {
-    const ROUND: usize = 750;
-    /// A leak shows in every round; what other tests of this process take does not.
+/// Turns in a round of [`assert_level`].
+const ROUND: usize = 750;
+
+/// Memory is as it was, round by round: what one turn leaves behind shows in every round, what other tests of this
+/// process take does not.
+async fn assert_level(mut turns: impl AsyncFnMut()) {
+    /// Bytes a turn.
     const LEAK: u64 = 2 << 10;
-    let house = House::new();
-    // Each dirties a megabyte.
-    let guest = Guest::before_prompt("(memory.fill (i32.const 8192) (i32.const 7) (i32.const 1048576)) (call $ok)")
-        .memory("(memory (export \"memory\") 20)")
-        .build();
-    let member = house.member(Hook::BeforePrompt, &guest, &[]);
     let mut grown = Vec::new();
     for _ in 0..5 {
         let before = resident();
-        for _ in 0..ROUND {
-            let mut instance = house.start(&member).await.expect("an instance");
-            let called = instance.before_prompt(limits(), &turn(), &[]).await;
-            assert_eq!(called.result, Ok(Vec::new()));
-        }
+        turns().await;
         grown.push(resident().saturating_sub(before));
     }
     // In the first round all that stays is made.
@@ -186,5 +179,53 @@ async fn three_thousand_turns_leave_memory_as_it_was() {
         least.is_some_and(|least| *least < ROUND as u64 * LEAK),
         "{grown:?} bytes more"
     );
+}
+
+#[tokio::test]
+async fn three_thousand_turns_leave_memory_as_it_was() {
+    let house = House::new();
+    // Each dirties a megabyte.
+    let guest = Guest::before_prompt("(memory.fill (i32.const 8192) (i32.const 7) (i32.const 1048576)) (call $ok)")
+        .memory("(memory (export \"memory\") 20)")
+        .build();
+    let member = house.member(Hook::BeforePrompt, &guest, &[]);
+    assert_level(async || {
+        for _ in 0..ROUND {
+            let mut instance = house.start(&member).await.expect("an instance");
+            let called = instance.before_prompt(limits(), &turn(), &[]).await;
+            assert_eq!(called.result, Ok(Vec::new()));
+        }
+    })
+    .await;
+    house.assert_all_free();
+}
+
+#[tokio::test]
+async fn three_thousand_guests_that_are_stopped_leave_memory_as_it_was() {
+    let house = House::new();
+    let bomb = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))) unreachable";
+    let guests = [
+        ("unreachable", Outcome::Trap),
+        ("(loop $again (br $again)) (call $ok)", Outcome::OutOfFuel),
+        (bomb, Outcome::OutOfMemory),
+    ];
+    let members = guests.map(|(body, outcome)| {
+        let guest = Guest::before_prompt(body).build();
+        (house.member(Hook::BeforePrompt, &guest, &[]), outcome)
+    });
+    let scarce = CallLimits {
+        fuel: 50_000,
+        ..limits()
+    };
+    assert_level(async || {
+        for _ in 0..ROUND / members.len() {
+            for (member, outcome) in &members {
+                let mut instance = house.start(member).await.expect("an instance");
+                let called = instance.before_prompt(scarce, &turn(), &[]).await;
+                assert_eq!(called.result.map_err(|failure| failure.outcome), Err(*outcome));
+            }
+        }
+    })
+    .await;
     house.assert_all_free();
 }

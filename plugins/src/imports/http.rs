@@ -6,6 +6,7 @@ use tavern_domain::extension::Capability;
 
 use crate::bindings::tavern::extension::http::{Host, HttpError, Request, Response};
 use crate::bindings::tavern::extension::types::Pair;
+use crate::chain::Member;
 use crate::egress::{Asker, EgressError, EgressGrant, EgressRequest, InjectedSecret};
 use crate::host::Host as Shared;
 use crate::ports::Secret;
@@ -80,7 +81,10 @@ impl State {
         let Some(declared) = self.granted_secret(name) else {
             return Err(HttpError::Denied("the secret is not granted".into()));
         };
-        let secret = self.host.inner().ports.secret(self.member.installation, name).await;
+        let Member {
+            installation, version, ..
+        } = &*self.member;
+        let secret = self.host.inner().ports.secret(*installation, version, name).await;
         let Some(secret) = secret else {
             return Err(HttpError::Denied("the secret is not set".into()));
         };

@@ -44,9 +44,9 @@ impl Ports for SlowPorts {
         self.memory.secret_names(installation).await
     }
 
-    async fn secret(&self, installation: InstallationId, name: &str) -> Option<Secret> {
+    async fn secret(&self, installation: InstallationId, version: &str, name: &str) -> Option<Secret> {
         tokio::task::yield_now().await;
-        self.memory.secret(installation, name).await
+        self.memory.secret(installation, version, name).await
     }
 
     async fn complete(&self, installation: InstallationId, request: ModelRequest) -> Result<ModelReply, ModelFault> {

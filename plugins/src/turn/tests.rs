@@ -873,8 +873,8 @@ impl Ports for Slow {
         self.ports.secret_names(installation).await
     }
 
-    async fn secret(&self, installation: InstallationId, name: &str) -> Option<Secret> {
-        self.ports.secret(installation, name).await
+    async fn secret(&self, installation: InstallationId, version: &str, name: &str) -> Option<Secret> {
+        self.ports.secret(installation, version, name).await
     }
 
     async fn complete(&self, installation: InstallationId, request: ModelRequest) -> Result<ModelReply, ModelFault> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{INSTALL, Stage, done, says, text};
+use crate::support::{INSTALL, ROLLBACK, Stage, done, says, text};
 
 const GRANTS: [&str; 2] = ["macros", "kv:installation"];
 
@@ -92,4 +92,23 @@ async fn what_is_installed_again_remembers_nothing() {
     .await;
     let said = stage.say("{{tally}}").await;
     assert_eq!(content(&stage, &said.message).await, "1");
+}
+
+#[tokio::test]
+async fn values_go_back_with_the_version_that_wrote_them() {
+    let stage = Stage::new(&GRANTS, json!({})).await;
+    let tally = async || {
+        let said = stage.say("{{tally}}").await;
+        content(&stage, &said.message).await
+    };
+    assert_eq!([tally().await, tally().await], ["1", "2"]);
+    stage.upgrade("1.1.0").await;
+    assert_eq!(
+        [tally().await, tally().await],
+        ["3", "4"],
+        "the next version goes on with them"
+    );
+    let back = done(&stage.client, ROLLBACK, json!({ "id": stage.installation })).await;
+    assert_eq!(back["version"], "1.0.0", "{back:#}");
+    assert_eq!(tally().await, "3", "they are as they were");
 }

@@ -10,7 +10,9 @@ use tavern::config::Config;
 use tavern_plugins::package::Files;
 use tavern_workbench::build;
 
-use super::{Author, CONFIGURE, Client, Fake, INSTALL, TRACE, Tavern, done, publish_bytes, run, text, user_errors};
+use super::{
+    Author, CONFIGURE, Client, Fake, INSTALL, TRACE, Tavern, UPGRADE, done, publish_bytes, run, text, user_errors,
+};
 
 /// The puppet's component, built from source once.
 async fn component() -> Bytes {
@@ -26,12 +28,10 @@ async fn component() -> Bytes {
     built.await.expect("no panic").into()
 }
 
-async fn package(author: &Author) -> Vec<u8> {
+async fn package(author: &Author, version: &str) -> Vec<u8> {
+    let manifest = include_str!("../guests/puppet/extension.toml").replace("1.0.0", version);
     let files = Files::from([
-        (
-            "extension.toml".to_owned(),
-            include_str!("../guests/puppet/extension.toml").into(),
-        ),
+        ("extension.toml".to_owned(), manifest.into()),
         ("extension.wasm".to_owned(), component().await),
         (
             "README.md".to_owned(),
@@ -43,7 +43,7 @@ async fn package(author: &Author) -> Vec<u8> {
         ),
         ("config.schema.json".to_owned(), r#"{ "type": "object" }"#.into()),
     ]);
-    author.package_of(files, "acme/puppet 1.0.0")
+    author.package_of(files, &format!("acme/puppet {version}"))
 }
 
 /// Times that hold on a machine with much else to do.
@@ -61,6 +61,7 @@ pub struct Stage {
     pub tavern: Tavern,
     pub client: Client,
     pub session: String,
+    author: Author,
     /// The id of the puppet's installation.
     pub installation: Value,
 }
@@ -91,7 +92,7 @@ impl Stage {
         .await;
         let client = tavern.user("player").await;
         let author = Author::new();
-        let published = publish_bytes(&client, Some(&author), package(&author).await).await;
+        let published = publish_bytes(&client, Some(&author), package(&author, "1.0.0").await).await;
         assert_eq!(user_errors(&published), [""; 0], "{published:#}");
         let mut input = input;
         input["name"] = json!("acme/puppet");
@@ -102,6 +103,7 @@ impl Stage {
             tavern,
             client,
             session,
+            author,
             installation,
         }
     }
@@ -111,6 +113,15 @@ impl Stage {
         self.tavern = self.tavern.restart_with(change).await;
         self.client = self.tavern.again(&self.client);
         self
+    }
+
+    /// Publishes the puppet once more, and goes to that version.
+    pub async fn upgrade(&self, version: &str) {
+        let package = package(&self.author, version).await;
+        let published = publish_bytes(&self.client, Some(&self.author), package).await;
+        assert_eq!(user_errors(&published), [""; 0], "{published:#}");
+        let upgraded = done(&self.client, UPGRADE, json!({ "id": self.installation })).await;
+        assert_eq!(upgraded["version"], version, "{upgraded:#}");
     }
 
     /// Gives the puppet another configuration.

@@ -132,8 +132,8 @@ impl Ports for HousePorts {
         }
     }
 
-    async fn secret(&self, installation: InstallationId, name: &str) -> Option<Secret> {
-        let found = self.shared.store.extensions.secret(installation, name).await;
+    async fn secret(&self, installation: InstallationId, version: &str, name: &str) -> Option<Secret> {
+        let found = self.shared.store.extensions.secret(installation, version, name).await;
         let opened = found.and_then(|sealed| sealed.map(|sealed| self.vault.unseal(&sealed)).transpose());
         opened.unwrap_or_else(|error| {
             tracing::error!(%installation, ?error, "a secret cannot be read");

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockType, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    QuerySelect, QueryTrait,
 };
 use tavern_domain::extension::Installation;
 use tavern_domain::{ExtensionId, ExtensionVersionId, InstallationId, Result, Timestamp, UserId};
@@ -284,8 +284,19 @@ impl ExtensionStore {
         Ok(rows.into_iter().map(to_secret).collect())
     }
 
-    pub async fn secret(&self, installation: InstallationId, name: &str) -> Result<Option<SealedSecret>> {
-        let find = installation_secret::Entity::find_by_id((installation.uuid(), name.to_owned()));
+    /// A secret, for the version that is installed: what was set for it is not for the one before.
+    pub async fn secret(
+        &self,
+        installation: InstallationId,
+        version: &str,
+        name: &str,
+    ) -> Result<Option<SealedSecret>> {
+        let installed = installation::Entity::find_by_id(installation.uuid())
+            .select_only()
+            .column(installation::Column::Id)
+            .filter(installation::Column::Version.eq(version));
+        let find = installation_secret::Entity::find_by_id((installation.uuid(), name.to_owned()))
+            .filter(installation_secret::Column::InstallationId.in_subquery(installed.into_query()));
         Ok(only(find, &self.db.read).await?.map(to_secret))
     }
 

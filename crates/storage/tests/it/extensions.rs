@@ -489,12 +489,12 @@ on_both! {
         let new = SealedSecret { key_id: "new".into(), nonce: vec![2; 12], ..old.clone() };
         assert!(store.extensions.reseal(&old, &new).await.expect("resealed"));
         assert!(!store.extensions.reseal(&old, &new).await.expect("no error"), "it is another by now");
-        assert_eq!(store.extensions.secret(one.id, "b").await.expect("read"), Some(new));
+        assert_eq!(store.extensions.secret(one.id, "1.0.0", "b").await.expect("read"), Some(new));
         one.revision = 3;
         assert!(store.extensions.change_installation(&one, 2, &[SecretChange::Clear("a".into())]).await.expect("changed"));
-        assert_eq!(store.extensions.secret(one.id, "a").await.expect("read"), None);
+        assert_eq!(store.extensions.secret(one.id, "1.0.0", "a").await.expect("read"), None);
         assert!(store.extensions.uninstall(one.id).await.expect("gone"));
-        assert_eq!(store.extensions.secret(one.id, "b").await.expect("read"), None);
+        assert_eq!(store.extensions.secret(one.id, "1.0.0", "b").await.expect("read"), None);
     }
 
     async fn values_have_versions_that_writes_can_insist_on(store: Store) {
@@ -594,7 +594,9 @@ on_both! {
         let secrets = [SecretChange::Set(sealed(&one, "s", "k"))];
         assert_eq!(store.extensions.switch(&two, 1, &secrets, &moved).await.expect("no error"), SwitchOutcome::Switched);
         assert_eq!(read(&store, one.id, &["a", "b", "c"]).await, [Some((2, b"2".to_vec())), None, Some((1, b"2".to_vec()))]);
-        assert!(store.extensions.secret(one.id, "s").await.expect("read").is_some());
+        let secret = async |version: &str| store.extensions.secret(one.id, version, "s").await.expect("read");
+        assert!(secret("2.0.0").await.is_some());
+        assert_eq!(secret("1.0.0").await, None, "what was set for a version is not for the one before");
         let back = Installation { revision: 3, ..one.clone() };
         assert_eq!(store.extensions.switch(&back, 2, &[], &Switch::Rollback(v1)).await.expect("no error"), SwitchOutcome::Switched);
         assert_eq!(read(&store, one.id, &["a", "b", "c"]).await, [Some((1, b"1".to_vec())), Some((1, b"1".to_vec())), None]);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -156,6 +157,70 @@ async fn a_host_that_dawdles_is_given_up_on_at_the_shorter_limit() {
         assert_eq!(sent, Err(EgressError::Timeout));
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
+}
+
+/// A server with a certificate for `name`, which signs for itself: where it is, and the certificate.
+async fn certified(name: &str) -> (u16, reqwest::Certificate) {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+    let root = reqwest::Certificate::from_der(made.cert.der()).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a key for it");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut socket) = acceptor.accept(socket).await else {
+                    return;
+                };
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    if socket.read_buf(&mut request).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+                let asked = socket.get_ref().1.server_name().unwrap_or_default().to_owned();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{asked}", asked.len());
+                let _ = socket.write_all(answer.as_bytes()).await;
+                let _ = socket.shutdown().await;
+            });
+        }
+    });
+    (port, root)
+}
+
+#[tokio::test]
+async fn an_encrypted_request_goes_to_whom_the_certificate_names_and_to_nobody_else() {
+    let (port, root) = certified("localhost").await;
+    let (elsewhere, of_another) = certified("another.example").await;
+    let send = async |port: u16, root: &reqwest::Certificate| {
+        let mut settings = PluginSettings {
+            allow_loopback: true,
+            ..PluginSettings::default()
+        };
+        settings.limits.http_ms = 20_000;
+        let egress = Egress::with(&settings, resolve::system(), vec![root.clone()]);
+        let request = get(format!("https://localhost:{port}/"));
+        egress.send(InstallationId::new(), &here(), request).await
+    };
+    let answer = send(port, &root).await.expect("it is known, and is who it says");
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"localhost"[..]));
+    assert_eq!(
+        send(port, &of_another).await,
+        Err(EgressError::Tls),
+        "nobody known has signed"
+    );
+    assert_eq!(
+        send(elsewhere, &of_another).await,
+        Err(EgressError::Tls),
+        "it is another's"
+    );
 }
 
 #[tokio::test]

@@ -105,7 +105,13 @@ async fn secrets_are_kept_apart_and_never_shown() {
     let set = async || extensions.secrets(&shop.ann, id).await.unwrap();
     assert_eq!(set().await, [("token".to_owned(), true)]);
     let kept = async || {
-        let sealed = shop.house.store.extensions.secret(id, "token").await.unwrap()?;
+        let sealed = shop
+            .house
+            .store
+            .extensions
+            .secret(id, "1.0.0", "token")
+            .await
+            .unwrap()?;
         Some(extensions.0.vault.unseal(&sealed).unwrap())
     };
     assert_eq!(kept().await, Some(Secret("swordfish".into())));
@@ -136,7 +142,14 @@ async fn secrets_are_kept_apart_and_never_shown() {
     let was = extensions.0.vault.current();
     let rotated = extensions.rotate_vault_key(&Actor::System).await.unwrap();
     assert_eq!((rotated.secrets, rotated.unused), (1, vec![was]));
-    let sealed = shop.house.store.extensions.secret(id, "token").await.unwrap().unwrap();
+    let sealed = shop
+        .house
+        .store
+        .extensions
+        .secret(id, "1.0.0", "token")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(sealed.key_id, rotated.key);
     assert_eq!(kept().await, Some(Secret("x".repeat(4_096))));
     assert!(extensions.rotate_vault_key(&shop.ann).await.is_err());
