@@ -6,16 +6,13 @@
 
 mod component;
 pub mod schema;
-#[cfg(feature = "sandbox")]
 mod smoke;
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
 mod tests;
 mod texts;
 
-#[cfg(feature = "sandbox")]
 use crate::host::Host;
 use crate::package::{self, Check, Package, Report};
-#[cfg(feature = "sandbox")]
 use crate::program::LoadError;
 use crate::settings::PluginSettings;
 
@@ -74,7 +71,6 @@ pub fn signature(package: &Package, keys: &[String], report: &mut Report) -> boo
     }
 }
 
-#[cfg(feature = "sandbox")]
 /// Compiles the component, and calls each hook twice with made-up inputs: what traps is refused, and what says
 /// something else the second time is a warning. A package that has failed before is not run.
 ///

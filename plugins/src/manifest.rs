@@ -17,10 +17,8 @@ use tavern_domain::extension::{Capability, Hook};
 use crate::settings::PluginSettings;
 
 pub use hosts::HostPattern;
-#[cfg(feature = "sandbox")]
 pub(crate) use hosts::is_below;
 pub(crate) use rules::MAX_BYTES;
-#[cfg(feature = "sandbox")]
 pub(crate) use rules::is_framing;
 pub use rules::{Mistake, compile_pattern};
 

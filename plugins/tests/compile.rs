@@ -4,12 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arbitrary::{Arbitrary as _, Unstructured};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tavern_domain::SystemClock;
 use tavern_plugins::Host;
 use tavern_plugins::ports::MemoryPorts;
 use tavern_plugins::program::LoadError;
 use tavern_plugins::settings::{CompileSettings, PluginSettings};
 use tempfile::TempDir;
+use wasm_smith::Config;
 
 struct House {
     host: Host,
@@ -189,6 +193,36 @@ async fn what_is_large_or_deep_is_compiled_within_the_limits() {
         ("two exports", exported(b"ab")),
     ] {
         assert_eq!(house.check(bytes).await, Ok(()), "{name}");
+    }
+}
+
+/// The module of a component, and an instance of it.
+fn instantiated(module: &[u8]) -> Vec<u8> {
+    sections(&[section(1, module), section(2, &[1, 0, 0, 0])])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn what_is_valid_is_compiled_or_refused_and_the_house_is_never_to_blame(
+        seed in vec(any::<u8>(), 64..4096),
+        is_component in any::<bool>(),
+    ) {
+        let mut seed = Unstructured::new(&seed);
+        let config = Config { max_imports: 0, ..Config::arbitrary(&mut seed).expect("there is enough") };
+        let bytes = match is_component {
+            true => wasm_smith::Component::new(config, &mut seed).expect("a component").to_bytes(),
+            false => instantiated(&wasm_smith::Module::new(config, &mut seed).expect("a module").to_bytes()),
+        };
+        let house = House::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (checked, next) = runtime.block_on(async { (house.check(bytes).await, house.check(small()).await) });
+        match checked {
+            Ok(()) => {}
+            Err(LoadError::Component(why)) => prop_assert!(!why.is_empty() && why.len() < 8192, "{why}"),
+            Err(LoadError::House(why)) => prop_assert!(false, "{why}"),
+        }
+        prop_assert_eq!(next, Ok(()));
     }
 }
 

@@ -148,6 +148,8 @@ pub struct ServiceLimits {
     pub stop_strings: i32,
     /// Events kept of a session for those who reconnect.
     pub session_events: i32,
+    /// Packages that an account may send in an hour to be published; those that are refused count.
+    pub publications_per_hour: i32,
     /// Names an account may publish extensions under.
     pub publishers_per_user: i32,
     /// Keys of a publisher, revoked ones included.
@@ -325,6 +327,7 @@ impl ServiceLimits {
             reply_bytes: int(limits.reply_bytes),
             stop_strings: int(limits.stop_strings),
             session_events: int(limits.session_events),
+            publications_per_hour: int(limits.publications_per_hour),
             publishers_per_user: int(limits.publishers_per_user),
             publisher_keys: int(limits.publisher_keys),
             extension_versions: int(limits.extension_versions),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Author, CONFIGURE, Draft, INSTALL, Tavern, done, installed, publish, published, run, user_errors, with_lantern_on,
+    Author, CONFIGURE, Draft, INSTALL, PUBLISH, Tavern, done, installed, publish, published, run, user_errors,
+    with_lantern_on,
 };
 
 #[tokio::test]
@@ -17,6 +18,37 @@ async fn an_account_publishes_under_so_many_names() {
     assert_eq!(user_errors(&refused), ["QUOTA_EXCEEDED package"], "{refused:#}");
     // Names it has count once.
     published(&maker, &author, &under("bolt/torch")).await;
+}
+
+#[tokio::test]
+async fn an_account_sends_so_many_packages_an_hour() {
+    let (tavern, maker, author) = with_lantern_on(|config| config.limits.publications_per_hour = 2).await;
+    let of = |version| Draft {
+        version,
+        ..Draft::default()
+    };
+    // The same version once more: what is refused counts as well.
+    let second = publish(&maker, &author, &Draft::default()).await;
+    assert_eq!(user_errors(&second), ["CONFLICT package"], "{second:#}");
+    let package = author.package(&of("1.0.1"));
+    let third = maker.upload_with(PUBLISH, json!({}), "extension.tavext", package).await;
+    let refused = &third["errors"][0]["extensions"];
+    assert_eq!(refused["code"], "RATE_LIMITED", "{third:#}");
+    assert!(
+        refused["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0),
+        "{third:#}"
+    );
+    // Everybody has an hour of their own.
+    let other = tavern.user("other").await;
+    published(
+        &other,
+        &Author::new(),
+        &Draft {
+            id: "bolt/beacon",
+            ..Draft::default()
+        },
+    )
+    .await;
 }
 
 #[tokio::test]

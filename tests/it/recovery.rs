@@ -1,8 +1,10 @@
 //! What survives a server that stops or is killed.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +13,9 @@ use tavern::config::Config;
 use tavern_domain::GenerationId;
 use tavern_storage::Store;
 
-use crate::support::{Assembled, Client, Fake, Script, Tavern, stream_query};
+use crate::support::{
+    Assembled, Author, Client, Fake, INSTALL, Script, Tavern, done, publish_bytes, puppet, stream_query, user_errors,
+};
 
 #[tokio::test]
 async fn a_stop_in_good_order_interrupts_replies_and_keeps_what_came() {
@@ -84,12 +88,7 @@ impl Drop for Process {
 async fn a_reply_survives_kill_9_and_ends() {
     let fake = Fake::start().await;
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("tavern.toml");
-    let config = format!(
-        "[[providers]]\nname = \"fake\"\nkind = \"openai\"\nbase_url = \"{}\"\n[[models]]\nname = \"story\"\ndeployments = [{{ provider = \"fake\", model = \"m\" }}]\n",
-        fake.url
-    );
-    std::fs::write(&file, config).expect("a file");
+    let file = configuration(folder.path(), &fake, "");
     let data = folder.path().join("data");
     let process = Process::start(&data, &file);
     // The accounts of the in-process harness work against any server.
@@ -123,6 +122,88 @@ async fn a_reply_survives_kill_9_and_ends() {
         .await;
     assert_eq!(kept["node"]["content"], "Go on.");
     process.kill();
+}
+
+#[tokio::test]
+#[ignore = "waits a minute for what a dead server holds; the lane of guests runs it"]
+async fn what_extensions_say_of_a_reply_survives_kill_9() {
+    let fake = Fake::start().await;
+    let (host, mut asked) = host_that_answers_at_the_second_time().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = "wall_after_reply_ms = 60000\nwall_http_ms = 60000\nhttp_ms = 60000";
+    let extensions = format!("[extensions]\nallow_loopback = true\n[extensions.limits]\n{limits}\n");
+    let file = configuration(folder.path(), &fake, &extensions);
+    let data = folder.path().join("data");
+    let process = Process::start(&data, &file);
+    let client = register(&process.url).await;
+    let author = Author::new();
+    let published = publish_bytes(&client, Some(&author), puppet(&author, "1.0.0").await).await;
+    assert_eq!(user_errors(&published), [""; 0], "{published:#}");
+    let config = json!({ "http-after": host, "after-reply": [{ "annotate": ["mood", "calm"] }] });
+    let grants = ["annotate", "http:127.0.0.1"];
+    done(
+        &client,
+        INSTALL,
+        json!({ "name": "acme/puppet", "grants": grants, "config": config }),
+    )
+    .await;
+    let session = client.chat().await;
+    let (_, generation) = client.send(&session, "Hello?", json!({})).await;
+    assert_eq!(client.ended(&generation).await["status"], "COMPLETED");
+    within("the hook", asked.recv()).await.expect("it asks");
+    // Between the reply, which is acknowledged, and what is said of it.
+    process.kill();
+
+    let process = Process::start(&data, &file);
+    let client = Client {
+        url: process.url.clone(),
+        ..client
+    };
+    let query = "query($s: ID!) { chatSession(id: $s) { messages(last: 1) { nodes { content annotations } } } }";
+    let said = within("the annotation", async {
+        loop {
+            let mut data = client.data(query, json!({ "s": session })).await;
+            let message = data["chatSession"]["messages"]["nodes"][0].take();
+            if message["annotations"] != json!({}) {
+                return message;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+    assert_eq!(
+        said.await,
+        json!({ "content": "Hello.", "annotations": { "acme/puppet": { "mood": "calm" } } })
+    );
+    process.kill();
+}
+
+/// A host on this machine that leaves the first request without an answer. Its address, and each request.
+async fn host_that_answers_at_the_second_time() -> (String, tokio::sync::mpsc::UnboundedReceiver<()>) {
+    let (tell, asked) = tokio::sync::mpsc::unbounded_channel();
+    let requests = Arc::new(AtomicUsize::new(0));
+    let app = axum::Router::new().fallback(async move || {
+        let earlier = requests.fetch_add(1, Ordering::Relaxed);
+        let _ = tell.send(());
+        if earlier == 0 {
+            std::future::pending::<()>().await;
+        }
+        "It rains."
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+/// A file with the model that a server asks, and more.
+fn configuration(folder: &Path, fake: &Fake, more: &str) -> PathBuf {
+    let file = folder.join("tavern.toml");
+    let config = format!(
+        "[[providers]]\nname = \"fake\"\nkind = \"openai\"\nbase_url = \"{}\"\n[[models]]\nname = \"story\"\ndeployments = [{{ provider = \"fake\", model = \"m\" }}]\n{more}",
+        fake.url
+    );
+    std::fs::write(&file, config).expect("a file");
+    file
 }
 
 /// Longer than anything here takes; what hangs fails instead of hanging the suite.

@@ -211,6 +211,8 @@ pub struct Limits {
     pub session_events: usize,
 
     // Extensions; what runs has its limits in the configuration of extensions
+    /// Packages that an account may send in an hour to be published; those that are refused count.
+    pub publications_per_hour: u32,
     /// Names an account may publish under.
     pub publishers_per_user: u32,
     /// Keys of a publisher, revoked ones included.
@@ -318,6 +320,7 @@ impl Default for Limits {
             reply_bytes: 256 * 1024,
             stop_strings: 16,
             session_events: 256,
+            publications_per_hour: 60,
             publishers_per_user: 5,
             publisher_keys: 16,
             extension_versions: 500,

@@ -12,7 +12,6 @@ use tavern_storage::{NewAccount, ProfileChange, Rotation};
 
 use crate::Shared;
 use crate::password::Passwords;
-use crate::throttle::Throttle;
 use crate::token::{self, ACCESS_LIFE, AccessTokens, REFRESH_GRACE, REFRESH_LIFE};
 
 /// What a person gets who has proved who they are.
@@ -40,7 +39,6 @@ struct Inner {
     shared: Arc<Shared>,
     passwords: Passwords,
     tokens: AccessTokens,
-    throttle: Throttle,
 }
 
 impl Accounts {
@@ -56,12 +54,10 @@ impl Accounts {
         {
             tokens.revoke(login);
         }
-        let throttle = Throttle::new(&shared.limits);
         Ok(Self(Arc::new(Inner {
             shared,
             passwords,
             tokens,
-            throttle,
         })))
     }
 
@@ -89,12 +85,7 @@ impl Accounts {
     /// BAD_USER_INPUT for every field that breaks a rule, CONFLICT for every one that is taken,
     /// RATE_LIMITED, OVERLOADED.
     pub async fn register(&self, address: IpAddr, username: &str, email: &str, password: &str) -> Result<SignIn> {
-        let Inner {
-            shared,
-            passwords,
-            throttle,
-            ..
-        } = &*self.0;
+        let Inner { shared, passwords, .. } = &*self.0;
         let mut problems = Problems::new();
         let name = problems.absorb(Username::parse(username))?;
         let mail = problems.absorb(Email::parse(email))?;
@@ -103,7 +94,7 @@ impl Accounts {
         let (Some(username), Some(email), Some(password)) = (name, mail, password) else {
             return Err(Error::internal("a field without a problem has a value"));
         };
-        throttle.registration(address)?;
+        shared.throttle.registration(address)?;
         let password_hash = passwords.hash(password).await?;
         let account = NewAccount {
             id: UserId::new(),
@@ -123,16 +114,11 @@ impl Accounts {
     /// UNAUTHENTICATED, in the same words and after the same work whether or not the account exists;
     /// RATE_LIMITED, OVERLOADED.
     pub async fn login(&self, address: IpAddr, login: &str, password: &str) -> Result<SignIn> {
-        let Inner {
-            shared,
-            passwords,
-            throttle,
-            ..
-        } = &*self.0;
+        let Inner { shared, passwords, .. } = &*self.0;
         // No account has a longer name; the text becomes a key of the throttle.
         let login: String = login.chars().take(Email::MAX).collect();
         let key = Username::key_of(&login);
-        throttle.login(address, &key)?;
+        shared.throttle.login(address, &key)?;
         let credentials = shared.store.accounts.credentials(&key, &Email::key_of(&login)).await?;
         let (user, hash) = credentials.map(|found| (found.user, found.password_hash)).unzip();
         let holds = passwords.verify(password, hash).await?;

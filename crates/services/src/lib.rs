@@ -47,6 +47,7 @@ use tavern_storage::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::chat::ChatParts;
+use crate::throttle::Throttle;
 
 pub use account::Accounts;
 pub use character::Characters;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub store: Store,
     pub limits: Limits,
     pub clock: Arc<dyn Clock>,
+    pub throttle: Throttle,
     large_files: Semaphore,
 }
 
@@ -120,6 +122,7 @@ impl Services {
     pub async fn open(parts: Parts) -> Result<Self> {
         let shared = Arc::new(Shared {
             store: parts.store,
+            throttle: Throttle::new(&parts.limits),
             limits: parts.limits,
             clock: parts.clock,
             large_files: Semaphore::new(LARGE_FILES),

@@ -1,4 +1,4 @@
-//! How often the doors may be tried: sign-in and registration, by address and by account.
+//! How often the doors may be tried: sign-in and registration, by address and by account; publishing, by account.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use tavern_domain::{Error, Limits, Result};
+use tavern_domain::{Error, Limits, Result, UserId};
 
+const HOUR: Duration = Duration::from_secs(3600);
 /// Keys remembered before those that have recovered are forgotten.
 const MANY_KEYS: usize = 10_000;
 
@@ -35,11 +36,12 @@ impl<K: Hash + Eq + Clone> Doors<K> {
     }
 }
 
-/// The limits of the sign-in and registration doors.
+/// The limits of all doors.
 pub struct Throttle {
     logins_by_address: Doors<IpAddr>,
     logins_by_account: Doors<(String, IpAddr)>,
     registrations: Doors<IpAddr>,
+    publications: Doors<UserId>,
 }
 
 impl Throttle {
@@ -49,7 +51,8 @@ impl Throttle {
         Self {
             logins_by_address: Doors::new(limits.logins_per_address, ten_minutes),
             logins_by_account: Doors::new(limits.logins_per_account, ten_minutes),
-            registrations: Doors::new(limits.registrations_per_hour, Duration::from_secs(3600)),
+            registrations: Doors::new(limits.registrations_per_hour, HOUR),
+            publications: Doors::new(limits.publications_per_hour, HOUR),
         }
     }
 
@@ -74,6 +77,15 @@ impl Throttle {
             &network_of(address),
             "Too many registrations from this address. Wait a little.",
         )
+    }
+
+    /// One package to publish: looking at it may take seconds of a processor.
+    ///
+    /// # Errors
+    /// RATE_LIMITED with the time to wait.
+    pub fn publication(&self, account: UserId) -> Result<()> {
+        self.publications
+            .knock(&account, "Too many packages from this account. Wait a little.")
     }
 }
 

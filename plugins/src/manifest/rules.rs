@@ -11,7 +11,6 @@ use tavern_domain::extension::{Capability, Hook};
 
 use super::{API_VERSION, About, Flush, HookSettings, HostPattern, Manifest};
 
-#[cfg(feature = "sandbox")]
 pub(crate) use offers::is_framing;
 
 /// Bytes of a manifest.

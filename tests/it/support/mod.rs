@@ -22,7 +22,7 @@ pub use installation::{
     run, says, with_lantern, with_lantern_on,
 };
 pub use provider::{Fake, Script};
-pub use puppet::{Said, Stage, eventually};
+pub use puppet::{Said, Stage, eventually, puppet};
 pub use socket::Socket;
 
 /// A server of its own for one test.

@@ -28,7 +28,8 @@ async fn component() -> Bytes {
     built.await.expect("no panic").into()
 }
 
-async fn package(author: &Author, version: &str) -> Vec<u8> {
+/// The puppet's package, signed.
+pub async fn puppet(author: &Author, version: &str) -> Vec<u8> {
     let manifest = include_str!("../guests/puppet/extension.toml").replace("1.0.0", version);
     let files = Files::from([
         ("extension.toml".to_owned(), manifest.into()),
@@ -92,7 +93,7 @@ impl Stage {
         .await;
         let client = tavern.user("player").await;
         let author = Author::new();
-        let published = publish_bytes(&client, Some(&author), package(&author, "1.0.0").await).await;
+        let published = publish_bytes(&client, Some(&author), puppet(&author, "1.0.0").await).await;
         assert_eq!(user_errors(&published), [""; 0], "{published:#}");
         let mut input = input;
         input["name"] = json!("acme/puppet");
@@ -117,7 +118,7 @@ impl Stage {
 
     /// Publishes the puppet once more, and goes to that version.
     pub async fn upgrade(&self, version: &str) {
-        let package = package(&self.author, version).await;
+        let package = puppet(&self.author, version).await;
         let published = publish_bytes(&self.client, Some(&self.author), package).await;
         assert_eq!(user_errors(&published), [""; 0], "{published:#}");
         let upgraded = done(&self.client, UPGRADE, json!({ "id": self.installation })).await;

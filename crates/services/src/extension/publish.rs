@@ -66,11 +66,12 @@ impl Extensions {
     /// account, and registers `public_key`; later ones are signed with one of the publisher's keys.
     ///
     /// # Errors
-    /// UNAUTHENTICATED, FORBIDDEN, OVERLOADED; UNAVAILABLE if it cannot be checked now. What is wrong with the
-    /// package is in the outcome.
+    /// UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, OVERLOADED; UNAVAILABLE if it cannot be checked now. What is wrong
+    /// with the package is in the outcome.
     pub async fn publish(&self, actor: &Actor, package: Bytes, public_key: Option<&str>) -> Result<Published> {
         actor.require(Permission::ExtensionPublish)?;
         let owner = actor.require_user()?.user;
+        self.0.shared.throttle.publication(owner)?;
         let waited = tokio::time::timeout(PATIENCE, self.0.publications.acquire()).await;
         let Ok(Ok(_place)) = waited else {
             return Err(Error::new(

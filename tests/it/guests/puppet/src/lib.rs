@@ -24,6 +24,8 @@ pub struct Puppet {
     /// Asked before the prompt, with the answers as notes.
     http: Vec<Ask>,
     model: Option<Complete>,
+    /// Asked after the reply, before anything is said of it.
+    http_after: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -265,6 +267,10 @@ impl AfterReply for Puppet {
             "after-reply",
             || json!({ "history": messages(history), "user": user.map(message), "reply": message(reply) }),
         )?;
+        if let Some(url) = &self.http_after {
+            let answer = http::Request::get(url).send();
+            log::info!("{answer:?}");
+        }
         let effects = self.after_reply.iter().map(|effect| match effect {
             After::Annotate(key, value) => Effect::annotation(key, value),
             After::FillAnnotation(key, bytes) => Effect::annotation(key, &"x".repeat(*bytes)),
