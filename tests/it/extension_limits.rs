@@ -23,14 +23,14 @@ async fn an_account_publishes_under_so_many_names() {
 #[tokio::test]
 async fn an_account_sends_so_many_packages_an_hour() {
     let (tavern, maker, author) = with_lantern_on(|config| config.limits.publications_per_hour = 2).await;
-    let of = |version| Draft {
-        version,
-        ..Draft::default()
-    };
     // The same version once more: what is refused counts as well.
     let second = publish(&maker, &author, &Draft::default()).await;
     assert_eq!(user_errors(&second), ["CONFLICT package"], "{second:#}");
-    let package = author.package(&of("1.0.1"));
+    let next = Draft {
+        version: "1.0.1",
+        ..Draft::default()
+    };
+    let package = author.package(&next);
     let third = maker.upload_with(PUBLISH, json!({}), "extension.tavext", package).await;
     let refused = &third["errors"][0]["extensions"];
     assert_eq!(refused["code"], "RATE_LIMITED", "{third:#}");

@@ -125,7 +125,6 @@ async fn a_reply_survives_kill_9_and_ends() {
 }
 
 #[tokio::test]
-#[ignore = "waits a minute for what a dead server holds; the lane of guests runs it"]
 async fn what_extensions_say_of_a_reply_survives_kill_9() {
     let fake = Fake::start().await;
     let (host, mut asked) = host_that_answers_at_the_second_time().await;

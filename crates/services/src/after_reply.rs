@@ -19,14 +19,10 @@ use crate::Shared;
 use crate::chat::Chats;
 use crate::gather::Wish;
 use crate::hooks::{self, no_room};
-use crate::lease::while_held;
+use crate::lease::{LEASE, RENEW_EVERY, while_held};
 
-/// How long a server may take for a reply before another one may try.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// How long the hooks after a reply may take in all: their limits end them long before, if all is well.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-/// A third of a lease: one renewal may be lost.
-const RENEW_EVERY: Duration = Duration::from_secs(20);
 /// Which attempt it is of the server that stored the reply.
 const FIRST: u32 = 1;
 /// A job that was begun so often and never ended is given up.

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// How long a server may be silent before another one takes over what it holds: a reply, or the hooks after one.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+/// A third of a lease: one renewal may be lost.
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(5);
+
 /// Does `work`, and renews its lease meanwhile. `None`, with the work broken off, once `renew` says that the
 /// lease is another's.
 pub(crate) async fn while_held<T, R: Future<Output = bool>>(

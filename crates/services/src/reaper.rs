@@ -9,14 +9,13 @@ use tavern_domain::{Code, Result, Timestamp};
 
 use crate::Shared;
 use crate::chat::Chats;
-use crate::runtime::{Ending, LEASE};
+use crate::lease::{LEASE, RENEW_EVERY};
+use crate::runtime::Ending;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(2);
-/// A third of a lease: one renewal may be lost.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
 const REAP_EVERY: Duration = Duration::from_secs(2);
 /// Each is begun at once; this is for those whose server died.
-const JOBS_EVERY: Duration = Duration::from_secs(15);
+const JOBS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// Orphans taken over at once.
 const REAP_BATCH: u32 = 100;

@@ -24,15 +24,13 @@ use tavern_models::{CompletionRequest, ModelEvent, ProviderUsage};
 use tavern_storage::GenerationRecord;
 use tokio::time::Instant;
 
-use crate::after_reply;
 use crate::chat::{Chats, tokens_of};
+use crate::lease::LEASE;
 use crate::live::LiveReply;
 use crate::prompt::{Asked, Reply};
 use crate::tool::{self, Asking, ToolLog, ToolUse, Tools};
 use crate::turn::empty_swipe;
 
-/// How long a writer may be silent before another server takes its generation over.
-pub(crate) const LEASE: Duration = Duration::from_secs(15);
 /// Text that follows closely on shown text waits this long for more.
 const COALESCE: Duration = Duration::from_millis(40);
 /// No more than this waits.
@@ -466,7 +464,7 @@ impl Chats {
         });
         let effects = ending.effects.as_ref();
         let settled = if ending.after_reply {
-            let lease = self.0.shared.clock.now().plus(after_reply::LEASE);
+            let lease = self.0.shared.clock.now().plus(LEASE);
             let generations = &store.generations;
             generations.finish_with_job(&generation, tokens, effects, lease).await?
         } else {

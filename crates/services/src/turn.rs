@@ -13,7 +13,7 @@ use tavern_domain::{Actor, CharacterId, Error, GenerationId, MessageId, Problems
 
 use crate::Shared;
 use crate::chat::{Chats, tokens_of};
-use crate::runtime::LEASE;
+use crate::lease::LEASE;
 
 use begin::{Begun, hash_of};
 pub(crate) use wishes::{check_options, check_swipes};

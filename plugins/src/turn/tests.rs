@@ -1,20 +1,17 @@
+mod shown;
+mod values;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tavern_domain::Timestamp;
-use tavern_domain::extension::{Capability, KvScope, Outcome};
-
-use async_trait::async_trait;
-use tokio::sync::Notify;
+use tavern_domain::extension::Outcome;
 
 use super::*;
 use crate::calls::TOOL_ARGUMENT_BYTES;
 use crate::manifest::{HookSettings, MacroDeclaration, ToolDeclaration};
-use crate::ports::{
-    KvEntry, KvFault, KvKey, KvWrite, MemoryPorts, ModelFault, ModelReply, ModelRequest, Ports, Secret,
-};
 use crate::testing::House;
-use crate::testing::scripted::{Act, WRITES, err, ok, scripted, spin, trap};
+use crate::testing::scripted::{Act, err, ok, scripted, spin, trap};
 
 /// An extension with a script.
 pub(crate) fn extension(house: &House, name: &str, granted: &[&str], functions: &[(&str, &str, Vec<Act>)]) -> Member {
@@ -83,15 +80,6 @@ fn before(acts: Vec<Act>) -> [(&'static str, &'static str, Vec<Act>); 1] {
 
 fn outcomes(hooks: &TurnHooks) -> Vec<Outcome> {
     hooks.traces().iter().map(|trace| trace.outcome).collect()
-}
-
-fn key(member: &Member) -> KvKey {
-    KvKey {
-        installation: member.installation,
-        scope: KvScope::Installation,
-        owner: String::new(),
-        key: "k".into(),
-    }
 }
 
 fn assert_send<T: Send>(value: T) -> T {
@@ -278,88 +266,6 @@ async fn each_transform_sees_the_prompt_after_those_before_it() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_kept_with_an_accepted_result_alone() {
-    let house = House::new();
-    let wrote = |act: Act| before(vec![act]);
-    let granted = ["kv:installation"];
-    let accepted = extension(&house, "test/a", &granted, &wrote(Act::Both(WRITES, json!({"ok": []}))));
-    let trapped = extension(&house, "test/b", &granted, &wrote(Act::Run(TRAPS_AFTER_WRITING)));
-    let too_many = vec![note("x", 0); house.host.settings().limits.edits + 1];
-    let refused = extension(
-        &house,
-        "test/c",
-        &granted,
-        &wrote(Act::Both(WRITES, json!({ "ok": too_many }))),
-    );
-    let keys: Vec<_> = [&accepted, &trapped, &refused].map(key).into();
-    let mut hooks = hooks(&house, vec![accepted, trapped, refused]);
-    hooks.before_prompt(&[]).await;
-    assert_eq!(outcomes(&hooks), [Outcome::Ok, Outcome::Trap, Outcome::OutputInvalid]);
-    let values = house.ports.values.lock();
-    let kept: Vec<_> = keys.iter().map(|key| values.contains_key(key)).collect();
-    assert_eq!(kept, [true, false, false]);
-}
-
-const TRAPS_AFTER_WRITING: &str = "(i32.store8 (i32.const 16) (i32.const 107))
-  (call $set (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 16) (i32.const 1)
-    (i32.const 0) (i64.const 0) (i32.const 0) (i64.const 0) (i32.const 32)) unreachable";
-
-#[tokio::test]
-async fn writes_that_cannot_be_kept_are_a_failure_that_says_why() {
-    let house = House::new();
-    let member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
-    let write = KvWrite {
-        key: key(&member),
-        value: Some(b"v".to_vec()),
-        expires_at: None,
-        expected: Some(3),
-    };
-    let facts = facts();
-    let runner = runner(&house.host, &facts);
-    let kept = runner.commit(&member, vec![write]).await;
-    let failure = kept.expect_err("there is no version 3");
-    assert_eq!(failure.outcome, Outcome::HostError, "the extension is not at fault");
-    assert!(
-        failure.message.contains("changed by somebody else"),
-        "{}",
-        failure.message
-    );
-}
-
-#[tokio::test]
-async fn writes_of_a_version_that_was_replaced_are_refused_and_nothing_of_the_result_is_used() {
-    let house = House::new();
-    let act = Act::Both(WRITES, json!({"ok": []}));
-    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![act]));
-    *house.ports.installed.lock() = Some("2.0.0".into());
-    let mut hooks = hooks(&house, vec![member]);
-    hooks.before_prompt(&[]).await;
-    assert_eq!(outcomes(&hooks), [Outcome::HostError], "the extension is not at fault");
-    let trace = &hooks.traces()[0];
-    assert!(
-        trace.notes.iter().any(|note| note.contains("another version")),
-        "{trace:?}"
-    );
-    assert!(house.ports.values.lock().is_empty());
-}
-
-#[tokio::test]
-async fn a_look_at_a_prompt_writes_nothing_and_tells_nobody() {
-    let house = House::new();
-    let act = Act::Both(WRITES, json!({"ok": []}));
-    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![act]));
-    let facts = TurnFacts {
-        dry_run: true,
-        ..facts()
-    };
-    let mut hooks = house.host.turn(Arc::new(Chain::new(vec![member])), facts);
-    hooks.before_prompt(&[]).await;
-    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
-    assert!(house.ports.values.lock().is_empty());
-    assert!(house.ports.events.lock().is_empty());
-}
-
-#[tokio::test]
 async fn each_call_is_told_of() {
     let house = House::new();
     let member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
@@ -386,77 +292,6 @@ fn candidate(id: &str) -> Candidate {
         active: false,
         text: String::new(),
     }
-}
-
-/// Traps if what it was given has `house_id` in it.
-const SEEKS: &str = "(local.set 0 (i32.const 0)) (loop $on
-    (if (i64.eq (i64.load (local.get 0)) (i64.const 7235419165680824168)) (then unreachable))
-    (br_if $on (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (global.get $heap))))";
-
-#[tokio::test]
-async fn no_id_of_the_house_is_shown_to_an_extension() {
-    let house = House::new();
-    let seeks = |answer: Value| vec![Act::Both(SEEKS, answer)];
-    let names = json!({"activations": [
-        {"id": "c1", "active": true, "score": 1}, {"id": "c2", "active": false, "score": 1},
-    ], "additions": []});
-    let functions = [
-        ("before-prompt", "before-prompt", seeks(json!({"ok": []}))),
-        ("world-info", "select", seeks(json!({"ok": names}))),
-        ("after-reply", "run", seeks(json!({"ok": []}))),
-    ];
-    let granted = [
-        "history:9",
-        "lore.read",
-        "lore.edit",
-        "character",
-        "persona",
-        "variables",
-    ];
-    let member = extension(&house, "test/a", &granted, &functions);
-    let about = || TurnFacts {
-        turn: "house_id_turn".into(),
-        chat: "house_id_chat".into(),
-        user: "house_id_user".into(),
-        ..facts()
-    };
-    let chain = Arc::new(Chain::new(vec![member]));
-    let history = [
-        message("house_id_1", Role::Assistant, "Hello."),
-        message("house_id_2", Role::User, "Good day."),
-    ];
-    let lore = (0..3).map(|number| candidate(&format!("house_id_lore_{number}")));
-    let reply = message("house_id_3", Role::Assistant, "Well.");
-    let mut hooks = house.host.turn(Arc::clone(&chain), about());
-    hooks.before_prompt(&history).await;
-    let selection = hooks.select(&history, lore.collect()).await;
-    assert_eq!(selection.activate, ["house_id_lore_1"]);
-    assert_eq!(selection.silence, ["house_id_lore_2"]);
-    hooks.after_reply(&history, Some(&history[1]), &reply).await;
-    assert_eq!(outcomes(&hooks), [Outcome::Ok; 3], "{:?}", hooks.traces());
-
-    let told = message("1", Role::User, "I have seen your house_id.");
-    let mut hooks = house.host.turn(chain, about());
-    hooks.before_prompt(&[told]).await;
-    assert_eq!(outcomes(&hooks), [Outcome::Trap], "it finds what it is shown");
-}
-
-#[test]
-fn a_message_has_the_same_name_at_each_hook_of_a_turn() {
-    let house = House::new();
-    let act = || vec![ok(json!([]))];
-    let before = extension(&house, "test/a", &["history:2"], &before(act()));
-    let after = extension(&house, "test/b", &["history:1"], &[("after-reply", "run", act())]);
-    let hooks = hooks(&house, vec![before, after]);
-    let history = ["1", "2", "3"].map(|id| message(id, Role::User, id));
-    let names = |hook| {
-        let shown = hooks.shown(hook, &history).into_iter();
-        shown.map(|message| (message.id, message.text)).collect::<Vec<_>>()
-    };
-    let named = |id: &str, text: &str| (id.to_owned(), text.to_owned());
-    assert_eq!(names(Hook::BeforePrompt), [named("h1", "2"), named("h0", "3")]);
-    assert_eq!(names(Hook::AfterReply), [named("h0", "3")]);
-    assert_eq!(names(Hook::WorldInfo), []);
 }
 
 #[tokio::test]
@@ -699,86 +534,6 @@ async fn all_extensions_together_have_no_more_than_the_time_of_a_chain() {
     house.assert_all_free();
 }
 
-#[test]
-fn an_extension_is_told_no_more_of_a_turn_than_it_may_know() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let _context = runtime.enter();
-    let house = House::new();
-    let facts = facts();
-    let runner = runner(&house.host, &facts);
-    let mut member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
-    let little = runner.turn(&member);
-    for id in [&little.id, &little.chat, &little.user] {
-        assert_eq!(id.len(), 32);
-    }
-    assert_eq!(
-        (
-            little.user_name.as_str(),
-            little.persona.as_str(),
-            little.variables.len()
-        ),
-        ("", "", 0)
-    );
-    let character = little.character.expect("there is one");
-    assert_eq!(
-        (
-            character.name.as_str(),
-            character.description.as_str(),
-            character.tags.len()
-        ),
-        ("Smith", "", 0)
-    );
-
-    member.granted = Arc::new(vec![Capability::Persona, Capability::Character, Capability::Variables]);
-    let all = runner.turn(&member);
-    assert_eq!(
-        (all.user_name.as_str(), all.persona.as_str(), all.variables.len()),
-        ("Ada", "A traveller.", 1)
-    );
-    assert_eq!(all.character, facts.character);
-    assert_eq!(all.chat, little.chat, "the same in the same installation");
-
-    let history: Vec<_> = (0..5)
-        .map(|number| message(&number.to_string(), Role::User, ""))
-        .collect();
-    assert!(seen(&history, &member).is_empty());
-    member.granted = Arc::new(vec![Capability::History(2), Capability::History(3)]);
-    assert_eq!(*seen(&history, &member), history[2..]);
-    member.granted = Arc::new(vec![Capability::History(99)]);
-    assert_eq!(seen(&history, &member).len(), 5);
-}
-
-#[test]
-fn what_was_said_is_told_to_who_may_see_messages_and_who_said_it_to_who_may_see_the_persona() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let _context = runtime.enter();
-    let house = House::new();
-    let mut member = extension(&house, "test/a", &[], &before(vec![ok(json!([]))]));
-    let named = |role, name: &str| Message {
-        name: Some(name.into()),
-        ..message("m1", role, "Good day.")
-    };
-    let (user, reply) = (named(Role::User, "Ada"), named(Role::Assistant, "Smith"));
-    let hidden = |message: &Message, member: &Member| {
-        let shown = alone(message, member);
-        (shown.name, shown.text)
-    };
-    assert_eq!(hidden(&user, &member), (None, String::new()));
-    assert_eq!(hidden(&reply, &member), (Some("Smith".into()), String::new()));
-    member.granted = Arc::new(vec![Capability::History(1)]);
-    assert_eq!(hidden(&user, &member), (None, "Good day.".into()));
-    assert_eq!(hidden(&reply, &member), (Some("Smith".into()), "Good day.".into()));
-    let prompt = [user.clone()];
-    assert_eq!(seen(&prompt, &member)[0].name, None);
-    let shown = Prompt::new(prompt.to_vec(), 100).shown_to(&member).into_owned();
-    assert_eq!(shown[0].name, None);
-    member.granted = Arc::new(vec![Capability::History(1), Capability::Persona]);
-    assert_eq!(alone(&user, &member), user);
-    assert_eq!(*seen(&prompt, &member), prompt);
-    let shown = Prompt::new(prompt.to_vec(), 100).shown_to(&member).into_owned();
-    assert_eq!(shown, prompt);
-}
-
 #[tokio::test]
 async fn who_waits_for_others_to_choose_lore_has_what_they_have_left_of_the_time_of_all() {
     let house = House::with(|settings| {
@@ -808,26 +563,6 @@ async fn who_waits_for_others_to_choose_lore_has_what_they_have_left_of_the_time
 }
 
 #[tokio::test]
-async fn in_a_look_at_a_prompt_nobody_else_is_asked_and_nobody_is_told() {
-    let house = House::new();
-    let member = extension(
-        &house,
-        "test/a",
-        &["kv:installation"],
-        &before(vec![Act::Both(WRITES, json!({"ok": []}))]),
-    );
-    let chain = Arc::new(Chain::new(vec![member.clone()]));
-    let look = TurnFacts {
-        dry_run: true,
-        ..facts()
-    };
-    let mut hooks = house.host.turn(chain, look);
-    hooks.before_prompt(&[]).await;
-    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
-    assert!(house.ports.values.lock().is_empty() && house.ports.events.lock().is_empty());
-}
-
-#[tokio::test]
 async fn an_edit_that_came_to_nothing_after_all_is_told_in_the_trace() {
     let house = House::new();
     let members = ["test/a", "test/b"].map(|name| extension(&house, name, &[], &before(vec![ok(json!([]))])));
@@ -837,104 +572,4 @@ async fn an_edit_that_came_to_nothing_after_all_is_told_in_the_trace() {
     hooks.remark("test/c", Hook::BeforePrompt, "nobody's");
     let notes: Vec<_> = hooks.traces().iter().map(|trace| trace.notes.clone()).collect();
     assert_eq!(notes, [vec!["set-variable: no room".to_owned()], Vec::new()]);
-}
-
-/// A store that says when it begins to keep values, and waits before it does.
-struct Slow {
-    ports: Arc<MemoryPorts>,
-    begun: Arc<Notify>,
-    go_on: Arc<Notify>,
-}
-
-#[async_trait]
-impl Ports for Slow {
-    async fn kv_get(&self, keys: Vec<KvKey>) -> Result<Vec<Option<KvEntry>>, KvFault> {
-        self.ports.kv_get(keys).await
-    }
-
-    async fn kv_keys(&self, prefix: KvKey, after: Option<String>, limit: u32) -> Result<Vec<String>, KvFault> {
-        self.ports.kv_keys(prefix, after, limit).await
-    }
-
-    async fn kv_commit(
-        &self,
-        installation: InstallationId,
-        version: &str,
-        writes: Vec<KvWrite>,
-    ) -> Result<(), KvFault> {
-        self.begun.notify_one();
-        self.go_on.notified().await;
-        self.ports.kv_commit(installation, version, writes).await?;
-        self.begun.notify_one();
-        Ok(())
-    }
-
-    async fn secret_names(&self, installation: InstallationId) -> Vec<String> {
-        self.ports.secret_names(installation).await
-    }
-
-    async fn secret(&self, installation: InstallationId, version: &str, name: &str) -> Option<Secret> {
-        self.ports.secret(installation, version, name).await
-    }
-
-    async fn complete(&self, installation: InstallationId, request: ModelRequest) -> Result<ModelReply, ModelFault> {
-        self.ports.complete(installation, request).await
-    }
-
-    fn emit(&self, installation: InstallationId, event: ExtensionEvent) {
-        self.ports.emit(installation, event);
-    }
-}
-
-#[tokio::test]
-async fn values_that_are_being_kept_are_kept_though_nobody_waits_any_more() {
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let slow = |ports| Slow {
-        ports,
-        begun: Arc::clone(&begun),
-        go_on: Arc::clone(&go_on),
-    };
-    let house = House::with_ports(|_| {}, |ports| Arc::new(slow(ports)));
-    let writes = Act::Both(WRITES, json!({"ok": []}));
-    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![writes]));
-    let key = key(&member);
-    {
-        let mut hooks = hooks(&house, vec![member]);
-        tokio::select! {
-            _ = hooks.before_prompt(&[]) => panic!("it waits for the store"),
-            () = begun.notified() => {}
-        }
-    }
-    assert!(!house.ports.values.lock().contains_key(&key));
-    go_on.notify_one();
-    let kept = tokio::time::timeout(Duration::from_secs(30), begun.notified());
-    kept.await.expect("it is kept");
-    assert!(house.ports.values.lock().contains_key(&key));
-}
-
-#[tokio::test]
-async fn a_result_is_used_if_its_values_are_kept_however_late() {
-    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let slow = |ports| Slow {
-        ports,
-        begun: Arc::clone(&begun),
-        go_on: Arc::clone(&go_on),
-    };
-    let chain = Duration::from_secs(2);
-    let house = House::with_ports(
-        |settings| settings.limits.wall_chain_ms = 2_000,
-        |ports| Arc::new(slow(ports)),
-    );
-    let writes = Act::Both(WRITES, json!({"ok": []}));
-    let member = extension(&house, "test/a", &["kv:installation"], &before(vec![writes]));
-    let key = key(&member);
-    let mut hooks = hooks(&house, vec![member]);
-    let late = async {
-        begun.notified().await;
-        tokio::time::sleep(chain).await;
-        go_on.notify_one();
-    };
-    let (_, ()) = tokio::join!(hooks.before_prompt(&[]), late);
-    assert_eq!(outcomes(&hooks), [Outcome::Ok]);
-    assert!(house.ports.values.lock().contains_key(&key));
 }

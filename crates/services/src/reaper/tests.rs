@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde_json::json;
 use tavern_domain::{Actor, CharacterId, Limits};
 
-use super::{CHECKPOINT_EVERY, REAP_EVERY, RENEW_EVERY};
+use super::{CHECKPOINT_EVERY, REAP_EVERY};
 use crate::avatar::{Avatars, SWEEP_GRACE};
 use crate::character::CardSource;
 use crate::generation::LOOK_AGAIN;
-use crate::runtime::LEASE;
+use crate::lease::{LEASE, RENEW_EVERY};
 use crate::testing::House;
 
 const A_MOMENT: Duration = Duration::from_secs(60);
